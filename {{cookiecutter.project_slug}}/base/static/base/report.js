@@ -1,0 +1,62 @@
+// Shows the progress of a report: on the form's page while the form is being sent (with no broker that is the whole
+// time the task takes), and on the report's page until the report is there.
+
+const POLL_MILLISECONDS = 300;
+const box = document.getElementById("progress");
+
+function show(status) {
+  const bar = box.querySelector("progress");
+  const line = box.querySelector("[role=status]");
+  box.hidden = false;
+  if (status.progress) {
+    bar.max = status.progress.total;
+    bar.value = status.progress.done;
+    line.textContent = `${status.progress.done} of ${status.progress.total} months`;
+  } else if (!status.ready) {
+    line.textContent = "Waiting for a worker";
+  }
+}
+
+// Asks for the status until `done()` is true or the report is ready. A question that fails is asked again.
+async function watch(url, done = () => false) {
+  while (!done()) {
+    try {
+      const response = await fetch(url);
+      const status = await response.json();
+      if (done()) return;
+      show(status);
+      if (status.ready) return;
+    } catch {
+      box.querySelector("[role=status]").textContent = "The server does not answer; trying again";
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+  }
+}
+
+async function send(event) {
+  event.preventDefault();
+  const form = event.target;
+  const button = form.querySelector("button");
+  let answered = false;
+  button.disabled = true;
+  watch(`reports/${form.elements.task_id.value}/status/`, () => answered);
+  try {
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    answered = true;
+    if (response.redirected) {
+      location.assign(response.url);
+    } else if (response.ok) {
+      form.submit(); // the server has something to say of what was typed: let it show its page
+    } else {
+      throw new Error(`${response.status} ${response.statusText}`);
+    }
+  } catch (error) {
+    answered = true;
+    box.hidden = false;
+    box.querySelector("[role=status]").textContent = `The report could not be started: ${error.message}`;
+    button.disabled = false;
+  }
+}
+
+document.getElementById("report-form")?.addEventListener("submit", send);
+if (box.dataset.status) watch(box.dataset.status).then(() => location.reload());

@@ -1,0 +1,66 @@
+"""One page: start a report, watch it being made, read it. It works with and without a broker, and without JavaScript."""
+
+import uuid
+from typing import Any
+
+from celery.states import PENDING, READY_STATES, SUCCESS
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from base.forms import ReportForm
+from base.tasks import PROGRESS, build_report
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def report_form(request: HttpRequest) -> HttpResponse:
+    """Show the form; start a report when it is sent, and go to the report's page.
+
+    With no broker the report is made before the answer. A form that is sent twice starts one report.
+    """
+    form = ReportForm(request.POST or None)
+    if not form.is_valid():
+        return render(request, "base/report_form.html", context(form=form))
+    task_id = form.cleaned_data["task_id"]
+    if status(task_id)["state"] == PENDING:
+        build_report.apply_async_on_commit(kwargs={"months": form.cleaned_data["months"]}, task_id=str(task_id))
+    return redirect("base:report_page", task_id=task_id)
+
+
+@never_cache
+@require_GET
+def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
+    """Show how far a report is, or the report. The page is brought up to date by its script, or loads itself again."""
+    return render(request, "base/report_page.html", context(task_id=task_id, status=status(task_id)))
+
+
+@never_cache
+@require_GET
+def report_status(request: HttpRequest, task_id: uuid.UUID) -> JsonResponse:
+    """How far a report is, for the page's script: the dictionary that ``status`` returns."""
+    return JsonResponse(status(task_id))
+
+
+def status(task_id: uuid.UUID) -> dict[str, Any]:
+    """Read a report's state from the result backend.
+
+    Returns ``state`` (Celery's: PENDING is also what an unknown id has), ``ready``, and of these the one that is there:
+    ``progress`` (``done`` and ``total`` months), ``report`` (what the task returned), ``error`` (a sentence).
+    """
+    meta = build_report.backend.get_task_meta(str(task_id))  # one read: state and result belong together
+    answer: dict[str, Any] = {"state": meta["status"], "ready": meta["status"] in READY_STATES}
+    if meta["status"] == PROGRESS:
+        answer["progress"] = meta["result"]
+    elif meta["status"] == SUCCESS:
+        answer["report"] = meta["result"]
+    elif answer["ready"]:
+        answer["error"] = "The report could not be made. The worker's log says why."
+    return answer
+
+
+def context(**values: Any) -> dict[str, Any]:
+    """What every page of this app shows."""
+    return {"project_name": settings.PROJECT_NAME, "eager": settings.CELERY_TASK_ALWAYS_EAGER, **values}

@@ -1,0 +1,15 @@
+"""The Celery app. It is set up in config/settings/celery.py."""
+
+import os
+
+from celery import Celery
+
+from background import heartbeat, worker
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+
+app = Celery("{{ cookiecutter.project_slug }}")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+heartbeat.install(app)
+worker.install()

@@ -1,0 +1,48 @@
+"""Production, behind a proxy that terminates TLS. What has no safe default must be in the environment.
+
+https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/howto/deployment/checklist/
+"""
+
+from config.settings.base import *
+from config.settings.base import env
+from config.settings.celery import *
+
+DEBUG = False
+SECRET_KEY = env.str("DJANGO_SECRET_KEY")
+ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS")
+
+# https
+
+# The proxy must set this header itself, or a client could claim https by sending it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+# The container's own probe speaks plain http.
+SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", 60)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+
+# Static files
+
+# A name holds its content's hash, so that browsers may keep the file for ever.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Mail
+
+globals().update(env.dj_email_url("EMAIL_URL"))
+
+# Logs
+
+# To standard error, where the container's engine collects them; Django by itself is silent when DEBUG is off.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}

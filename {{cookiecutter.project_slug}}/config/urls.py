@@ -1,0 +1,15 @@
+"""The URLs of the project."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from health_check.views import HealthCheckView
+
+admin.site.site_header = settings.PROJECT_NAME
+admin.site.site_title = settings.PROJECT_NAME
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("health/", HealthCheckView.as_view(checks=["health_check.Database"])),
+    path("", include("base.urls")),
+]
