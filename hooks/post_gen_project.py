@@ -57,7 +57,9 @@ def write_env(path: Path) -> None:
     new_secrets = {name: known.get(name) or secrets.token_urlsafe(48) for name in set(PLACEHOLDER.findall(example))}
     text = PLACEHOLDER.sub(lambda match: new_secrets[match[0]], text)
     scratch = path.with_name(f"{path.name}.new")
-    with open(os.open(scratch, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="\n") as file:
+    with open(
+        os.open(scratch, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8", newline="\n"
+    ) as file:
         file.write(f"{old.rstrip()}\n\n{text}\n" if old else f"{text}\n")
     scratch.replace(path)
     if old:

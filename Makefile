@@ -1,0 +1,58 @@
+# `make help` lists what there is. Needs Python 3.11 or newer, git and make; the rest goes into .venv, uv with it.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+TOOLS := $(VENV)/.constraints.txt
+DEMO := demo/my_project
+# How many tests run side by side.
+JOBS ?= 2
+
+# The private environment comes first, so that hooks and tests find this uv and no other.
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-generation test-projects test-running lint format constraints
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(TOOLS): constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=python3.13 names one.")'
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make an environment: on Debian and Ubuntu, install python3-venv."; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement constraints.txt
+	@cp constraints.txt $@
+
+demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it and run its example task
+	@if test -e $(DEMO); then echo "$(DEMO) is there from before and stays as it is; delete it for a new one."; \
+	else $(BIN)/cookiecutter . --no-input --default-config --output-dir demo; fi
+	@$(MAKE) --no-print-directory -C $(DEMO) example
+	@echo
+	@echo "The project is in $(DEMO). Where to look next:"
+	@echo "  make -C $(DEMO) run      serve it, and build a report at http://127.0.0.1:8000"
+	@echo "  $(DEMO)/base/tasks.py    the example tasks"
+	@echo "  $(DEMO)/docs/celery.md   how background work works there, and how to turn a broker on"
+
+test: lint ## Run all checks and tests of the template
+	$(BIN)/pytest --numprocesses $(JOBS)
+
+test-generation: $(TOOLS) ## Bake and read: answers, .env, Compose, layout (seconds)
+	$(BIN)/pytest --numprocesses $(JOBS) tests/generation
+
+test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant at a time
+	$(BIN)/pytest --numprocesses $(JOBS) tests/projects
+
+test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
+	$(BIN)/pytest tests/running
+
+lint: $(TOOLS) ## Check format, style and types of the template's own code
+	$(BIN)/ruff format --diff .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(TOOLS) ## Format the template's own code, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+constraints: $(TOOLS) ## Pin the template's tools anew, at their newest versions
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make constraints" --group dev pyproject.toml --output-file constraints.txt

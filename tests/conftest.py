@@ -1,0 +1,54 @@
+"""What the tests share."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.baking import Project, bake_into, has_python, install, once
+
+# A bake of the tests asks no package index; `install` locks once for each set of dependencies.
+os.environ["BAKE_UV_LOCK"] = "0"
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test for want of something on this machine; under ``REQUIRE_SERVICES=1`` fail it instead."""
+    if os.environ.get("REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{reason}, and REQUIRE_SERVICES=1", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def bake(shared: Path) -> Callable[..., Path]:
+    """Bake a set of answers, once in this test run. The project is for reading: nobody changes it."""
+
+    def bake_once(**answers: Any) -> Path:
+        key = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:12]
+        folder = shared / f"bake-{key}"
+        once(folder, lambda: bake_into(folder, **answers))
+        return next(path for path in folder.iterdir() if path.is_dir())
+
+    return bake_once
+
+
+@pytest.fixture(scope="session")
+def installed(shared: Path) -> Callable[..., Project]:
+    """Bake a set of answers into a folder of the caller's, and install it. The project may be changed."""
+
+    def bake_and_install(folder: Path, **answers: Any) -> Project:
+        if answers.get("django_version") == "6.0" and not has_python("3.12"):
+            missing("Django 6.0 needs Python 3.12 or newer, and there is none on the path")
+        return install(bake_into(folder, **answers), shared)
+
+    return bake_and_install

@@ -1,0 +1,131 @@
+"""Compose's own parser accepts both files for every answer, and the profile alone decides what runs beside web."""
+
+import itertools
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.baking import CHOICES, clean_environment
+from tests.conftest import missing
+
+Bake = Callable[..., Path]
+ALWAYS = {"web", "migrate"}
+VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
+FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
+
+
+def compose(project: Path, file: str, *profiles: str, **variables: str) -> dict[str, Any]:
+    """What ``docker compose config`` makes of a file, with these profiles on whatever .env says."""
+    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        missing("docker compose is not installed")
+    env_file = ["--env-file", FILES[file]] if (project / FILES[file]).exists() else []
+    done = subprocess.run(
+        ["docker", "compose", "--file", file, *env_file, "config", "--format", "json"],
+        cwd=project,
+        env=clean_environment(COMPOSE_PROFILES=",".join(profiles), **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "variable is not set" not in done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def broker_service(broker: str) -> str:
+    """A project without a broker has a Redis service that is off."""
+    return "redis" if broker == "none" else broker
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+def test_the_profile_turns_on_broker_worker_and_beat(bake: Bake, file: str, broker: str, database: str) -> None:
+    project = bake(broker=broker, database=database)
+    always = ALWAYS | ({"db"} if database == "postgresql" else set())
+
+    assert compose(project, file)["services"].keys() == always
+    assert compose(project, file, "broker")["services"].keys() == always | {
+        broker_service(broker),
+        "celery",
+        "celery-beat",
+    }
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+def test_env_turns_the_profile_on_exactly_when_a_broker_was_chosen(
+    bake: Bake, file: str, broker: str, database: str
+) -> None:
+    project = bake(broker=broker, database=database)
+    lines = (project / FILES[file]).read_text().splitlines()
+
+    assert (f"COMPOSE_PROFILES={'' if broker == 'none' else 'broker'}") in lines
+
+
+@pytest.mark.parametrize("broker", CHOICES["broker"])
+def test_empty_means_eager_inside_compose_too(bake: Bake, broker: str) -> None:
+    web = compose(bake(broker=broker), "compose.yaml", "broker", CELERY_BROKER_URL="", CELERY_RESULT_BACKEND="")[
+        "services"
+    ]["web"]
+
+    assert (web["environment"]["CELERY_BROKER_URL"], web["environment"]["CELERY_RESULT_BACKEND"]) == ("", "")
+
+
+@pytest.mark.parametrize("broker", [broker for broker in CHOICES["broker"] if broker != "none"])
+@pytest.mark.parametrize("file", FILES)
+def test_processes_in_containers_reach_the_broker_by_its_service_s_name(bake: Bake, file: str, broker: str) -> None:
+    services = compose(bake(broker=broker), file, "broker")["services"]
+
+    urls = {services[name]["environment"]["CELERY_BROKER_URL"] for name in ("web", "celery", "celery-beat")}
+    assert len(urls) == 1
+    assert f"@{broker}:" in urls.copy().pop() or f"//{broker}:" in urls.pop()
+
+
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+def test_development_needs_no_env_file(bake: Bake, tmp_path: Path, broker: str, database: str) -> None:
+    """A checkout that was just cloned has none."""
+    shutil.copytree(bake(broker=broker, database=database), tmp_path / "clone", ignore=shutil.ignore_patterns(".env"))
+
+    assert "web" in compose(tmp_path / "clone", "compose.yaml")["services"]
+
+
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+@pytest.mark.parametrize("file", FILES)
+def test_ports_are_published_on_loopback_only(bake: Bake, file: str, broker: str, database: str) -> None:
+    services = compose(bake(broker=broker, database=database), file, "broker")["services"]
+    ports = {name: port for name, service in services.items() for port in service.get("ports", [])}
+
+    assert {port["host_ip"] for port in ports.values()} == {"127.0.0.1"}
+    assert file == "compose.yaml" or ports.keys() == {"web"}
+
+
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+@pytest.mark.parametrize("file", FILES)
+def test_every_service_that_stays_has_a_healthcheck_and_can_be_scaled(
+    bake: Bake, file: str, broker: str, database: str
+) -> None:
+    services = compose(bake(broker=broker, database=database), file, "broker")["services"]
+
+    assert [name for name, service in services.items() if name != "migrate" and "healthcheck" not in service] == []
+    assert [name for name, service in services.items() if "container_name" in service] == []
+
+
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+def test_production_starts_with_no_secret_missing(bake: Bake, tmp_path: Path, broker: str, database: str) -> None:
+    shutil.copytree(bake(broker=broker, database=database), tmp_path / "bare", ignore=shutil.ignore_patterns(".env*"))
+    done = subprocess.run(
+        ["docker", "compose", "--file", "compose.production.yaml", "config", "--quiet"],
+        cwd=tmp_path / "bare",
+        env=clean_environment(COMPOSE_PROFILES="broker"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "DJANGO_SECRET_KEY" in done.stderr or "PASSWORD" in done.stderr

@@ -1,0 +1,162 @@
+"""What a bake leaves on the disk, for every broker, database and kind of CI."""
+
+import ast
+import filecmp
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, rendered
+
+Bake = Callable[..., Path]
+VARIANTS = [
+    dict(zip(("broker", "database", "ci"), choices, strict=True))
+    for choices in itertools.product(CHOICES["broker"], CHOICES["database"], CHOICES["ci"])
+]
+PARSERS: dict[str, Callable[[str], Any]] = {
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+    ".json": json.loads,
+}
+CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
+
+
+@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join(variant.values()))
+def project(bake: Bake, request: pytest.FixtureRequest) -> Path:
+    return bake(**request.param)
+
+
+def test_every_file_parses(project: Path) -> None:
+    parsed = [
+        PARSERS[file.suffix]((project / file).read_text()) for file in rendered(project) if file.suffix in PARSERS
+    ]
+
+    assert len(parsed) > 40
+
+
+def test_nothing_is_left_unrendered(project: Path) -> None:
+    left = [
+        str(file) for file in rendered(project) if "cookiecutter." in (project / file).read_text() or "{" in file.name
+    ]
+
+    assert left == []
+
+
+def test_lines_end_without_blanks_and_files_with_one_newline(project: Path) -> None:
+    texts = {str(file): (project / file).read_text() for file in rendered(project) if "licen" not in str(file).lower()}
+    untidy = [name for name, text in texts.items() if re.search(r"[ \t]$|\n\n\n\n|\n\n\Z", text, re.MULTILINE)]
+
+    assert untidy == []
+    assert [name for name, text in texts.items() if text and not text.endswith("\n")] == []
+
+
+@pytest.mark.parametrize("ci", CHOICES["ci"])
+def test_the_answer_decides_the_file_of_the_ci(bake: Bake, ci: str) -> None:
+    project = bake(ci=ci)
+
+    assert [name for name, file in CI_FILES.items() if (project / file).exists()] == [ci] * (ci != "none")
+
+
+@pytest.mark.parametrize("license_", CHOICES["license"])
+def test_the_answer_decides_the_licence(bake: Bake, license_: str) -> None:
+    texts = {choice: (bake(license=choice) / "LICENSE").read_text() for choice in CHOICES["license"]}
+
+    assert len(texts[license_]) > 100
+    assert [choice for choice, text in texts.items() if text == texts[license_]] == [license_]
+
+
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_the_answer_decides_django_and_the_python_it_needs(bake: Bake, django_version: str) -> None:
+    metadata = tomllib.loads((bake(django_version=django_version) / "pyproject.toml").read_text())["project"]
+
+    assert f"django>={django_version},<" in " ".join(metadata["dependencies"])
+    assert metadata["requires-python"] == {"5.2": ">=3.11", "6.0": ">=3.12"}[django_version]
+
+
+@pytest.mark.parametrize("database", CHOICES["database"])
+def test_the_driver_of_postgresql_is_installed_when_it_is_asked_for(bake: Bake, database: str) -> None:
+    metadata = tomllib.loads((bake(database=database) / "pyproject.toml").read_text())["project"]
+
+    assert ("psycopg" in " ".join(metadata["dependencies"])) is (database == "postgresql")
+
+
+def test_the_time_zone_is_the_project_s_and_so_celery_s(bake: Bake) -> None:
+    settings = bake(timezone="Europe/Paris") / "config/settings"
+
+    assert 'TIME_ZONE = "Europe/Paris"' in (settings / "base.py").read_text()
+    assert "CELERY_TIMEZONE = TIME_ZONE" in (settings / "celery.py").read_text()
+
+
+def test_two_bakes_are_the_same_in_every_tracked_file(bake: Bake, tmp_path: Path) -> None:
+    one, other = (
+        bake(broker="rabbitmq", database="postgresql"),
+        bake_into(tmp_path, broker="rabbitmq", database="postgresql"),
+    )
+
+    assert rendered(one) == rendered(other)
+    assert filecmp.cmpfiles(one, other, map(str, rendered(one)), shallow=False)[1:] == ([], [])
+
+
+def test_git_tracks_no_secret(tmp_path: Path) -> None:
+    project = bake_into(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"], cwd=project, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+    assert sorted(map(Path, listed)) == rendered(project)
+
+
+def test_a_bake_writes_nowhere_else(tmp_path: Path) -> None:
+    bake_into(tmp_path / "here")
+
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["my_project"]
+
+
+def test_a_second_bake_keeps_files_that_the_user_added(tmp_path: Path) -> None:
+    """cookiecutter deletes a folder that it copies unrendered before it copies it again: none may be one of those."""
+    project = bake_into(tmp_path)
+    mine = [project / folder.relative_to(project) / "mine.txt" for folder in project.rglob("*") if folder.is_dir()]
+    for file in mine:
+        file.write_text("mine")
+
+    bake_into(tmp_path)
+
+    assert [file for file in mine if not file.exists()] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes of this kind")
+def test_manage_can_be_run(bake: Bake) -> None:
+    assert os.access(bake() / "manage.py", os.X_OK)
+
+
+def test_without_uv_the_project_is_made_and_the_next_step_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BAKE_UV_LOCK")
+    done = bake_command(tmp_path, PATH=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "run: uv lock" in done.stdout
+    assert (tmp_path / "my_project/manage.py").is_file()
+
+
+@pytest.mark.parametrize("hook", ["pre_gen_project.py", "post_gen_project.py"])
+def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_only(hook: str) -> None:
+    tree = ast.parse((TEMPLATE / "hooks" / hook).read_text())
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+    assert {module.partition(".")[0] for module in modules} <= sys.stdlib_module_names

@@ -1,0 +1,209 @@
+"""Real servers and processes for the tests: on loopback, on free ports, in folders of their own, and stopped again."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import missing
+
+START_SECONDS = 120.0  # RabbitMQ on two busy cores takes about 15
+STOP_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens on this port of loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
+    """Ask until ``condition()`` is true.
+
+    Raises:
+        AssertionError: it was not within ``seconds``; the message is ``what`` was awaited.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+
+
+class Process:
+    """A command that runs in a process group of its own until ``stop``; what it prints is in ``log``."""
+
+    def __init__(
+        self, command: list[str], cwd: Path, environment: Mapping[str, str], log: Path, user: str | None = None
+    ):
+        self.log = log
+        with log.open("wb") as output:
+            self.popen = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+            )
+
+    def output(self) -> str:
+        """What the command has printed so far, errors too."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, ready: Callable[[], object], what: str) -> None:
+        """Wait until ``ready()`` is true, but not longer than the command runs."""
+
+        def ready_or_ended() -> bool:
+            return bool(ready()) or self.popen.poll() is not None
+
+        try:
+            wait_until(ready_or_ended, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from None
+        assert ready(), f"ended with {self.popen.returncode} before {what}:\n{self.output()}"
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the whole group: with a signal that asks, and where that does not help in time, with one that doesn't."""
+        for attempt in (number, signal.SIGKILL):
+            try:
+                os.killpg(self.popen.pid, attempt)
+            except ProcessLookupError:
+                break
+            try:
+                self.popen.wait(STOP_SECONDS)
+                wait_until(lambda: not group_lives(self.popen.pid), "the end of a process group", STOP_SECONDS)
+                break
+            except (subprocess.TimeoutExpired, AssertionError):
+                continue
+        self.popen.wait()
+
+
+def group_lives(group: int) -> bool:
+    """Whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def running(
+    command: list[str], cwd: Path, environment: Mapping[str, str], log: Path, user: str | None = None
+) -> Iterator[Process]:
+    """A ``Process`` that is stopped at the end."""
+    process = Process(command, cwd, environment, log, user)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def program(name: str, *folders: str) -> str:
+    """The path of a server's program, on the path or in one of the folders where distributions put it.
+
+    Where there is none the test is skipped, or fails under ``REQUIRE_SERVICES=1``.
+    """
+    found = shutil.which(name) or next(
+        (str(path) for folder in folders for path in sorted(Path("/").glob(f"{folder}/{name}"))), None
+    )
+    return found or missing(f"{name} is not installed")
+
+
+@contextmanager
+def redis(folder: Path, name: str = "redis-server") -> Iterator[int]:
+    """A Redis, or with ``name="valkey-server"`` a Valkey; yields its port."""
+    port = free_port()
+    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    with running([program(name), *settings], folder, os.environ, folder / "server.log") as server:
+        server.wait_for(lambda: accepts(port), f"{name} on port {port}")
+        yield port
+
+
+@contextmanager
+def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
+    """A RabbitMQ node of its own, with its own port mapper, whose user and vhost are ``user``; yields its port."""
+    server = program("rabbitmq-server", "usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/*/sbin")
+    # Debian's wrapper on the path changes the user and the folder: the program behind it does neither.
+    own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    port, mapper, distribution = free_port(), free_port(), free_port()
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.default = 127.0.0.1:{port}\ndefault_user = {user}\ndefault_pass = {password}\ndefault_vhost = {user}\n"
+    )
+    (folder / "enabled_plugins").write_text("[].\n")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),  # the Erlang cookie is kept there
+        "LANG": "C.UTF-8",
+        "ERL_EPMD_PORT": str(mapper),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"test{secrets.token_hex(4)}@localhost",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    epmd = ["epmd", "-port", str(mapper), "-address", "127.0.0.1"]
+    with running([program("epmd"), *epmd[1:]], folder, environment, folder / "epmd.log") as names:
+        names.wait_for(lambda: accepts(mapper), "Erlang's port mapper")
+        command = [str(own) if own.exists() else server]
+        with running(command, folder, environment, folder / "server.log") as node:
+            node.wait_for(lambda: "Server startup complete" in node.output(), f"RabbitMQ on port {port}")
+            yield port
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[int]:
+    """A PostgreSQL that trusts its superuser ``postgres`` from loopback; yields its port."""
+    initdb = program("initdb", "usr/lib/postgresql/*/bin")
+    # PostgreSQL refuses to run as root, and its data must belong to the user who runs it.
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    data, port = Path("/tmp") / f"postgresql-{secrets.token_hex(6)}", free_port()
+    data.mkdir(mode=0o700)
+    shutil.chown(data, user)
+    try:
+        subprocess.run(
+            [
+                initdb,
+                "--pgdata",
+                str(data),
+                "--username",
+                "postgres",
+                "--auth",
+                "trust",
+                "--encoding",
+                "UTF8",
+                "--no-sync",
+            ],
+            cwd=data,
+            user=user,
+            check=True,
+            capture_output=True,
+        )
+        options = [f"-cunix_socket_directories={data}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
+        command = [str(Path(initdb).resolve().with_name("postgres")), "-D", str(data), "-p", str(port), *options]
+        with running(command, data, os.environ, folder / "postgresql.log", user) as server:
+            server.wait_for(lambda: "ready to accept connections" in server.output(), f"PostgreSQL on port {port}")
+            yield port
+    finally:
+        shutil.rmtree(data)
