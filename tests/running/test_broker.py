@@ -1,0 +1,117 @@
+"""A project with a broker, as a team runs it: server, worker and beat are started by the project's own commands."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.baking import CHOICES, MAKE, Project
+from tests.running.site import Site
+from tests.servers import Process, free_port, rabbitmq, redis, running, wait_until
+
+Installed = Callable[..., Project]
+# How a person starts the three: each in a terminal of its own, or all in one.
+STARTS = {"redis": [["run"], ["worker"], ["beat"]], "valkey": [["dev"]], "rabbitmq": [["dev"]]}
+EVERY_TWO_SECONDS = """
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+PeriodicTask.objects.create(
+    name="every-two-seconds",
+    task="base.tasks.send_missing_welcome_mails",
+    interval=IntervalSchedule.objects.create(every=2, period="seconds"),
+)
+"""
+# bulk_create sends no signal: only the sweep can find these users.
+TWO_USERS = """
+from users.models import User
+User.objects.bulk_create([User(username=f"user{n}", email=f"user{n}@example.com") for n in range(2)])
+"""
+WELCOMED = "from base.models import WelcomeMail; print(WelcomeMail.objects.exclude(sent_at=None).count())"
+
+
+class Team:
+    """A project whose web server, worker and beat run."""
+
+    def __init__(self, project: Project, site: Site, processes: list[Process]) -> None:
+        self.project, self.site, self.processes = project, site, processes
+
+    def output(self) -> str:
+        return "".join(process.output() for process in self.processes)
+
+
+def start_broker(stack: ExitStack, broker: str, project: Project, folder: Path) -> None:
+    """Start the broker, and change the port in the lines of .env that name it, as its owner would."""
+    variables = project.variables()
+    if broker == "rabbitmq":
+        port = stack.enter_context(rabbitmq(folder, "my_project", str(variables["RABBITMQ_PASSWORD"])))
+    else:
+        port = stack.enter_context(redis(folder, f"{broker}-server"))
+    names = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+    ports = (":5672/", ":6379/")
+    for name in names:
+        value = str(variables[name] or "")
+        project.set_env(**{name: value.replace(ports[broker != "rabbitmq"], f":{port}/")})
+
+
+@pytest.fixture(scope="module", params=[broker for broker in CHOICES["broker"] if broker != "none"])
+def team(
+    installed: Installed, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as stack:
+        project = installed(folder / "project", broker=request.param)
+        start_broker(stack, request.param, project, folder)
+        project.make("migrate")
+        project.python(EVERY_TWO_SECONDS)
+        port = free_port()
+        environment = {**project.environment, "WEB_PORT": str(port)}
+        processes = [
+            stack.enter_context(running([*MAKE, *targets], project.path, environment, folder / f"{targets[0]}.log"))
+            for targets in STARTS[request.param]
+        ]
+        team = Team(project, Site(port), processes)
+        processes[0].wait_for(team.site.answers, "the site")
+        wait_until(lambda: " ready." in team.output(), "a worker")
+        yield team
+
+
+def test_a_task_sent_from_the_page_is_done_by_the_worker_and_watched(team: Team) -> None:
+    seen = team.site.watch_report(months=4)
+
+    assert [status["state"] for status in seen if status["state"] != "PENDING"] == ["PROGRESS"] * (
+        len(seen) - 1 - (seen[0]["state"] == "PENDING")
+    ) + ["SUCCESS"]
+    assert len([status for status in seen if status["state"] == "PROGRESS"]) >= 2
+    assert len(seen[-1]["report"]["months"]) == 4
+    assert "Task base.tasks.build_report" in team.output()
+
+
+def test_the_form_is_answered_before_the_task_is_done(team: Team) -> None:
+    task_id, request = team.site.send_form(months=6)
+    request.join()
+
+    assert not team.site.status(task_id)["ready"]
+    wait_until(lambda: team.site.status(task_id)["ready"], "the report")
+
+
+def test_an_entry_of_two_seconds_fires_again_and_again(team: Team) -> None:
+    runs = "from django_celery_beat.models import PeriodicTask as P; print(P.objects.get(name='every-two-seconds').last_run_at)"
+    team.project.python(TWO_USERS)
+
+    wait_until(lambda: team.project.python(WELCOMED).strip() == "2", "the mails that the entry sends")
+    wait_until(lambda: team.output().count("Sending due task every-two-seconds") >= 3, "three runs of the entry")
+
+    assert "Traceback" not in team.output()
+    assert team.project.python(runs)
+
+
+def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:
+    keys = {line.split()[0] for line in team.project.make("schedule").stdout.splitlines()}
+
+    assert {
+        "delete-expired-sessions",
+        "send-missing-welcome-mails",
+        "report-at-sunset",
+        "report-of-the-decade",
+        "every-two-seconds",
+    } <= keys
