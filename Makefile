@@ -1,14 +1,15 @@
 # `make help` lists what there is. Needs Python 3.11 or newer, git and make; the rest goes into .venv, uv with it.
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
-BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+WINDOWS := $(filter Windows_NT,$(OS))
+BIN := $(VENV)/$(if $(WINDOWS),Scripts,bin)
 TOOLS := $(VENV)/.constraints.txt
 DEMO := demo/my_project
 # How many tests run side by side.
 JOBS ?= 2
 
 # The private environment comes first, so that hooks and tests find this uv and no other.
-export PATH := $(BIN):$(PATH)
+export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-generation test-projects test-running lint format constraints

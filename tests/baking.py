@@ -148,7 +148,9 @@ def rendered(path: Path) -> list[Path]:
     """The files that git would track in the project at ``path``, by their paths in it."""
     untracked = {".env", ".env.production", "uv.lock"}
     files = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
-    return sorted(file for file in files if str(file) not in untracked and "__pycache__" not in file.parts)
+    return sorted(
+        file for file in files if str(file) not in untracked and not {"__pycache__", ".git"} & set(file.parts)
+    )
 
 
 def bake_command(folder: Path, *answers: str, **variables: str) -> subprocess.CompletedProcess[str]:

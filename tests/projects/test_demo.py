@@ -1,0 +1,40 @@
+"""``make demo``, the first thing that a newcomer types."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.baking import TEMPLATE, UV, clean_environment
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The files that git tracks, and those it would, in a folder of their own."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=TEMPLATE, check=True, capture_output=True, text=True).stdout.splitlines()
+    for name in filter(lambda name: (TEMPLATE / name).exists(), listed):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TEMPLATE / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_demo_prints_the_result_of_a_task_and_is_kept_when_it_is_asked_for_again(checkout: Path) -> None:
+    # The environment of this test run, so that the tools are not fetched once more.
+    command = ["make", "demo", f"VENV={sys.prefix}"]
+    cache = subprocess.run([UV, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
+    environment = clean_environment(HOME=str(checkout.parent), UV_CACHE_DIR=cache)
+    environment.pop("BAKE_UV_LOCK")
+    first = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    mine = checkout / "demo/my_project/base/tasks.py"
+    mine.write_text(mine.read_text() + "# mine\n")
+    second = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+
+    assert first.returncode == 0, first.stderr
+    assert "Result: 0 new users in 3 months (SUCCESS)." in first.stdout
+    assert "Where to look next" in first.stdout
+    assert (checkout / "demo/my_project/uv.lock").is_file()
+    assert "stays as it is" in second.stdout
+    assert mine.read_text().endswith("# mine\n")
