@@ -65,7 +65,7 @@ def test_without_the_example_app_the_checks_pass(project: Project) -> None:
     mentions = {
         "config/settings/base.py": r'    "base",\n',
         "config/urls.py": r'    path\("", include\("base.urls"\)\),\n',
-        "config/settings/celery.py": r"(?s)(?<=CELERY_BEAT_SCHEDULE = \{).*(?=\})",
+        "config/settings/celery.py": r"(?s)(?<=CELERY_BEAT_SCHEDULE: dict\[str, dict\[str, Any\]\] = \{).*(?=\})",
     }
     for name, mention in mentions.items():
         text, count = re.subn(mention, "", (project.path / name).read_text())

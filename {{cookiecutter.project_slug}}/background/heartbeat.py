@@ -36,6 +36,8 @@ class WorkerHeartbeat(bootsteps.StartStopStep):
             self.entry.cancel()
         self.file.unlink(missing_ok=True)
 
+    terminate = stop  # a cold shutdown, as SIGQUIT asks for, calls this one
+
 
 def touch_at_each_tick(sender: Any, **kwargs: Any) -> None:
     """Make beat's scheduler, of whatever class, touch the file whenever it looks for entries that are due."""

@@ -1,4 +1,4 @@
-"""The schedule's home is the database; the settings only seed it."""
+"""Seeds the schedule: its home is the database, and the settings are what a new database begins with."""
 
 from celery import Celery
 from django_celery_beat.models import PeriodicTask

@@ -7,6 +7,7 @@ Arguments and results are JSON: pass primary keys, not model instances.
 import time
 from datetime import date
 from typing import Any, TypedDict
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from celery import Task, shared_task
@@ -100,8 +101,12 @@ def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
     """
     body = DjangoJSONEncoder().encode(payload).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": event_id}
-    with urlopen(Request(url, data=body, headers=headers, method="POST"), timeout=10):
-        logger.info("Event %s was delivered.", event_id)
+    try:
+        with urlopen(Request(url, data=body, headers=headers, method="POST"), timeout=10):
+            logger.info("Event %s was delivered.", event_id)
+    except HTTPError as error:
+        error.close()  # it is an answer too, and holds the connection
+        raise
 
 
 @shared_task

@@ -13,6 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
 
+QUEUED = "QUEUED"  # a state of our own: Celery's PENDING is also what an unknown id has
+
 
 @never_cache
 @require_http_methods(["GET", "POST"])
@@ -26,8 +28,23 @@ def report_form(request: HttpRequest) -> HttpResponse:
         return render(request, "base/report_form.html", context(form=form))
     task_id = form.cleaned_data["task_id"]
     if status(task_id)["state"] == PENDING:
-        build_report.apply_async_on_commit(kwargs={"months": form.cleaned_data["months"]}, task_id=str(task_id))
+        enqueue(str(task_id), form.cleaned_data["months"])
     return redirect("base:report_page", task_id=task_id)
+
+
+def enqueue(task_id: str, months: int) -> None:
+    """Enqueue a report. That it waits is stored first: until a worker starts it, nothing else tells it from an unknown id.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is away. Nothing is stored then, so the form can be sent again.
+    """
+    build_report.update_state(task_id, QUEUED)
+    try:
+        build_report.apply_async_on_commit(kwargs={"months": months}, task_id=task_id)
+    except Exception:
+        if build_report.AsyncResult(task_id).state == QUEUED:  # not so when it failed eagerly
+            build_report.backend.forget(task_id)
+        raise
 
 
 @never_cache

@@ -8,7 +8,7 @@ from background import heartbeat, worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
-app = Celery("{{ cookiecutter.project_slug }}")
+app = Celery("{{ cookiecutter.project_slug }}", task_cls="background.task:Task")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 heartbeat.install(app)

@@ -5,6 +5,7 @@ https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, solar
@@ -103,7 +104,7 @@ SOLAR_LATITUDE = 51.4769
 SOLAR_LONGITUDE = 0.0
 
 # One example of each kind that the database knows. `manage.py schedule seed` writes them there, and so does beat.
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "delete-expired-sessions": {  # a time of day
         "task": "base.tasks.delete_expired_sessions",
         "schedule": crontab(hour=3, minute=30),

@@ -18,3 +18,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 # A password's hash is slow by design, and no test needs it to be.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+# Files are found where they are: a test collects none. https://whitenoise.readthedocs.io/en/stable/django.html
+WHITENOISE_AUTOREFRESH = True

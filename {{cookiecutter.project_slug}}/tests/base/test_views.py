@@ -1,0 +1,151 @@
+"""The page that starts a report, shows its progress, and shows the report."""
+
+import contextlib
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
+from kombu.exceptions import OperationalError
+
+from base.tasks import PROGRESS, build_report
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FORM = reverse("base:report_form")
+WaitUntil = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def task_id() -> str:
+    return str(uuid.uuid4())
+
+
+def page(client: Client, task_id: str) -> str:
+    return client.get(reverse("base:report_page", args=[task_id])).text
+
+
+def status(client: Client, task_id: str) -> object:
+    return client.get(reverse("base:report_status", args=[task_id])).json()
+
+
+def is_ready(task_id: str) -> bool:
+    return bool(build_report.AsyncResult(task_id).ready())
+
+
+def test_the_form_brings_a_new_task_id_each_time(client: Client) -> None:
+    first, second = (client.get(FORM).context["form"]["task_id"].value() for _ in range(2))
+
+    assert first != second
+
+
+def test_a_form_that_is_sent_starts_the_report_that_its_page_shows(
+    client: Client, task_id: str, wait_until: WaitUntil
+) -> None:
+    response = client.post(FORM, {"months": 2, "task_id": task_id})
+    wait_until(lambda: is_ready(task_id))
+
+    assert response.status_code == HTTPStatus.FOUND
+    assert response["Location"] == reverse("base:report_page", args=[task_id])
+    assert page(client, task_id).count("<tr><td>") == 2
+
+
+def test_a_form_that_is_sent_twice_starts_one_report(
+    client: Client, task_id: str, started: list[str], wait_until: WaitUntil
+) -> None:
+    first, second = (client.post(FORM, {"months": 1, "task_id": task_id}) for _ in range(2))
+    wait_until(lambda: is_ready(task_id))
+
+    assert first["Location"] == second["Location"]
+    assert started == [task_id]
+
+
+def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
+    client: Client, task_id: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broker:
+        broker.setattr(build_report, "apply_async", broker_is_away)
+        with pytest.raises(OperationalError):
+            client.post(FORM, {"months": 2, "task_id": task_id})
+
+    client.post(FORM, {"months": 2, "task_id": task_id})
+    wait_until(lambda: is_ready(task_id))
+
+    assert page(client, task_id).count("<tr><td>") == 2
+
+
+def broker_is_away(*args: Any, **kwargs: Any) -> None:
+    raise OperationalError("The broker is away.")
+
+
+@pytest.mark.parametrize("months", ["0", "61", "many", ""])
+def test_a_form_that_is_not_valid_comes_back_with_its_errors(
+    months: str, client: Client, task_id: str, started: list[str]
+) -> None:
+    response = client.post(FORM, {"months": months, "task_id": task_id})
+
+    assert response.status_code == HTTPStatus.OK
+    assert list(response.context["form"].errors) == ["months"]
+    assert started == []
+
+
+def test_an_unknown_report_is_waited_for(client: Client, task_id: str) -> None:
+    assert status(client, task_id) == {"state": "PENDING", "ready": False}
+    assert "Waiting for a worker" in page(client, task_id)
+
+
+def test_a_report_that_runs_shows_its_progress(client: Client, task_id: str) -> None:
+    build_report.update_state(task_id, PROGRESS, {"done": 1, "total": 3})
+
+    expected = {"state": PROGRESS, "ready": False, "progress": {"done": 1, "total": 3}}
+    assert status(client, task_id) == expected
+    assert '<progress max="3" value="1">' in page(client, task_id)
+    assert "1 of 3 months" in page(client, task_id)
+
+
+def test_a_report_that_is_done_shows_its_rows_and_their_sum(client: Client, task_id: str) -> None:
+    report = {"months": [{"month": "2026-01", "users": 40}, {"month": "2026-02", "users": 2}], "total": 42}
+    build_report.backend.mark_as_done(task_id, report)
+
+    assert status(client, task_id) == {"state": "SUCCESS", "ready": True, "report": report}
+    assert "<td>2026-01</td><td>40</td>" in page(client, task_id)
+    assert "<td>42</td>" in page(client, task_id)
+
+
+def test_a_report_that_failed_says_so_and_keeps_the_reason_to_the_log(client: Client, task_id: str) -> None:
+    build_report.backend.mark_as_failure(task_id, RuntimeError("the password is swordfish"))
+
+    answer = status(client, task_id)
+    assert isinstance(answer, dict)
+    assert answer.keys() == {"state", "ready", "error"}
+    assert escape(answer["error"]) in page(client, task_id)
+    assert "swordfish" not in page(client, task_id)
+
+
+def test_a_report_that_raises_is_stored_as_failed(client: Client, task_id: str, wait_until: WaitUntil) -> None:
+    """In eager mode it is raised here as well."""
+    with contextlib.suppress(TypeError):
+        build_report.apply_async(kwargs={"months": "many"}, task_id=task_id)
+    wait_until(lambda: is_ready(task_id))
+
+    assert "could not be made" in page(client, task_id)
+
+
+def test_the_page_asks_for_the_status_until_the_report_is_ready(client: Client, task_id: str) -> None:
+    before = page(client, task_id)
+    build_report.backend.mark_as_done(task_id, {"months": [], "total": 0})
+    after = page(client, task_id)
+
+    assert f'data-status="{reverse("base:report_status", args=[task_id])}"' in before
+    assert "<script" in before
+    assert "<script" not in after
+
+
+def test_the_status_is_never_cached(client: Client, task_id: str) -> None:
+    response = client.get(reverse("base:report_status", args=[task_id]))
+
+    assert "no-store" in response["Cache-Control"]
