@@ -107,11 +107,16 @@ modules = {}
 for module, names in metadata.packages_distributions().items():
     for name in names:
         modules.setdefault(name.lower().replace("_", "-"), []).append(module)
-commands = {name: [e.name for e in metadata.distribution(name).entry_points if e.group == "console_scripts"] for name in wanted}
+scripts = ("/bin/", "/Scripts/")
+commands = {
+    name: [file.stem for file in metadata.distribution(name).files if any(folder in file.as_posix() for folder in scripts)]
+    for name in wanted
+}
 print(json.dumps({name: [modules.get(name, []), commands[name]] for name in wanted}))
 """
 # What is used without being named by its own module or command.
 INDIRECT = {
+    "dj-email-url": "env.dj_email_url(",  # environs imports it
     "django-stubs": "mypy_django_plugin.main",  # the plugin of mypy
     "ephem": "solar(",  # celery.schedules.solar imports it
     "psycopg": "postgresql",  # Django's backend of that name imports it

@@ -1,4 +1,4 @@
-"""A file that is touched while a worker or beat is alive, for a container's probe: ``find FILE -mmin -1``.
+"""A file that is touched while a worker or beat is alive, for a container's probe: ``find FILE -mmin -0.5``.
 
 The file is touched from the worker's event loop and from beat's tick, not from a thread of its own, so it grows old
 when either hangs. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery, bootsteps
 from celery.signals import beat_init
 
-INTERVAL = 10.0  # seconds; a probe allows 60
+INTERVAL = 10.0  # seconds; a probe allows 30
 VARIABLE = "CELERY_HEARTBEAT_FILE"
 
 
