@@ -96,9 +96,9 @@ class Project:
         assert not check or done.returncode == 0, f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}"
         return done
 
-    def make(self, *targets: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run targets of the project's Makefile."""
-        return self.run(*MAKE, *targets, check=check, **variables)
+    def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
+        """Run targets of the project's Makefile. A target may be a variable: ``NAME=value``."""
+        return self.run(*MAKE, *targets)
 
     def python(self, code: str, **variables: str) -> str:
         """Run Python code with the project's Django set up; return what it printed."""

@@ -1,6 +1,7 @@
 """One page: start a report, watch it being made, read it. It works with and without a broker, and without JavaScript."""
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from celery.states import PENDING, READY_STATES, SUCCESS
@@ -50,8 +51,14 @@ def enqueue(task_id: str, months: int) -> None:
 @never_cache
 @require_GET
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """Show how far a report is, or the report. The page is brought up to date by its script, or loads itself again."""
-    return render(request, "base/report_page.html", context(task_id=task_id, status=status(task_id)))
+    """Show how far a report is, or the report. The page is brought up to date by its script, or loads itself again.
+
+    A report that nobody started, or whose result has expired, is not found.
+    """
+    now = status(task_id)
+    unknown = now["state"] == PENDING
+    values = context(task_id=task_id, status=now, unknown=unknown)
+    return render(request, "base/report_page.html", values, status=HTTPStatus.NOT_FOUND if unknown else HTTPStatus.OK)
 
 
 @never_cache

@@ -8,7 +8,6 @@ test patches; it does not see rows that are not committed, so tests whose tasks 
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,6 +35,7 @@ def worker(django_db_setup: None) -> Iterator[None]:
         task_default_queue=queue,
         worker_hijack_root_logger=False,  # the log and the output are pytest's
         worker_redirect_stdouts=False,
+        result_backend_thread_safe=True,  # one backend for both threads: the worker's own would end unclosed
         worker_soft_shutdown_timeout=0,  # nothing is running when the tests are over
     )
     task_postrun.connect(close_connections)
@@ -103,10 +103,3 @@ def started() -> Iterator[list[str]]:
     task_prerun.connect(note)
     yield ids
     task_prerun.disconnect(note)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the pauses that the report's months take, and the waits between retries."""
-    monkeypatch.setattr("base.tasks.time", SimpleNamespace(sleep=lambda seconds: None))
-    monkeypatch.setattr("celery.app.autoretry.get_exponential_backoff_interval", lambda **kwargs: 0)

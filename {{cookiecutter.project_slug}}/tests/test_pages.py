@@ -3,8 +3,6 @@
 from http import HTTPStatus
 
 import pytest
-from django.conf import LazySettings
-from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
@@ -12,12 +10,6 @@ from django.urls import reverse
 @pytest.mark.django_db
 def test_the_health_page_answers(client: Client) -> None:
     assert client.get("/health/").status_code == HTTPStatus.OK
-
-
-def test_the_front_page_names_the_project(client: Client, settings: LazySettings) -> None:
-    settings.PROJECT_NAME = "Analytical & Engine"
-
-    assert "Analytical &amp; Engine" in client.get("/").text
 
 
 def test_an_administrator_reaches_the_admin_and_its_schedule(admin_client: Client) -> None:
@@ -33,8 +25,3 @@ def test_a_visitor_is_asked_to_log_in_to_the_admin(client: Client) -> None:
 
     assert response.status_code == HTTPStatus.FOUND
     assert response["Location"].startswith(reverse("admin:login"))
-
-
-@pytest.mark.parametrize("name", ["base/page.css", "base/report.js"])
-def test_what_the_pages_load_is_there(name: str) -> None:
-    assert finders.find(name)

@@ -7,12 +7,15 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 from kombu.exceptions import OperationalError
 
 from base.tasks import PROGRESS, build_report
+from base.views import QUEUED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,8 +96,18 @@ def test_a_form_that_is_not_valid_comes_back_with_its_errors(
     assert started == []
 
 
-def test_an_unknown_report_is_waited_for(client: Client, task_id: str) -> None:
+def test_a_report_that_nobody_started_is_not_found(client: Client, task_id: str) -> None:
+    response = client.get(reverse("base:report_page", args=[task_id]))
+
     assert status(client, task_id) == {"state": "PENDING", "ready": False}
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert "There is no such report" in response.text
+
+
+def test_a_report_that_no_worker_has_taken_is_waited_for(client: Client, task_id: str) -> None:
+    build_report.update_state(task_id, QUEUED)
+
+    assert status(client, task_id) == {"state": QUEUED, "ready": False}
     assert "Waiting for a worker" in page(client, task_id)
 
 
@@ -136,6 +149,7 @@ def test_a_report_that_raises_is_stored_as_failed(client: Client, task_id: str, 
 
 
 def test_the_page_asks_for_the_status_until_the_report_is_ready(client: Client, task_id: str) -> None:
+    build_report.update_state(task_id, QUEUED)
     before = page(client, task_id)
     build_report.backend.mark_as_done(task_id, {"months": [], "total": 0})
     after = page(client, task_id)
@@ -149,3 +163,14 @@ def test_the_status_is_never_cached(client: Client, task_id: str) -> None:
     response = client.get(reverse("base:report_status", args=[task_id]))
 
     assert "no-store" in response["Cache-Control"]
+
+
+def test_the_page_names_the_project(client: Client, settings: LazySettings) -> None:
+    settings.PROJECT_NAME = "Analytical & Engine"
+
+    assert "Analytical &amp; Engine" in client.get(FORM).text
+
+
+@pytest.mark.parametrize("name", ["base/page.css", "base/report.js"])
+def test_what_the_pages_load_is_there(name: str) -> None:
+    assert finders.find(name)

@@ -23,6 +23,8 @@ class Command(BaseCommand):
             self.stdout.write("Eager: no broker is set, so the task runs here and now.")
         result = build_report.delay(months=months)
         self.stdout.write(f"Task {result.id} was enqueued.")
+        if not result.ready():
+            self.stdout.write("Waiting for a worker; Ctrl+C ends the waiting, not the task.")
         self.follow(result)
         report = result.get()
         for row in report["months"]:
