@@ -8,6 +8,8 @@ DEMO := demo/my_project
 # How many tests run side by side.
 JOBS ?= 2
 
+# Whether a person who pastes a command into this terminal has a uv.
+OWN_UV := $(shell command -v uv)
 # The private environment comes first, so that hooks and tests find this uv and no other.
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
@@ -29,9 +31,10 @@ demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it
 	@$(MAKE) --no-print-directory -C $(DEMO) example
 	@echo
 	@echo "The project is in $(DEMO). Where to look next:"
-	@echo "  make -C $(DEMO) run      serve it, and build a report at http://127.0.0.1:8000"
 	@echo "  $(DEMO)/base/tasks.py    the example tasks"
 	@echo "  $(DEMO)/docs/celery.md   how background work works there, and how to turn a broker on"
+	@echo "To serve it, and build a report at http://127.0.0.1:8000, type:"
+	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV=$(BIN)/uv)"
 
 test: lint ## Run all checks and tests of the template
 	$(BIN)/pytest --numprocesses $(JOBS)

@@ -1,5 +1,6 @@
 """``make demo``, the first thing that a newcomer types."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.baking import TEMPLATE, UV, clean_environment
+from tests.running.site import Site
+from tests.servers import free_port, running
 
 
 @pytest.fixture
@@ -21,20 +24,33 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_demo_prints_the_result_of_a_task_and_is_kept_when_it_is_asked_for_again(checkout: Path) -> None:
+@pytest.fixture
+def newcomer(checkout: Path) -> dict[str, str]:
+    """The environment of a person without uv, whose uv cache is this machine's."""
+    cache = subprocess.run([UV, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "uv").exists()]
+    environment = clean_environment(HOME=str(checkout.parent), UV_CACHE_DIR=cache, PATH=os.pathsep.join(path))
+    environment.pop("BAKE_UV_LOCK")
+    return environment
+
+
+def test_the_demo_prints_a_result_and_a_next_step_and_is_kept_when_it_is_asked_for_again(
+    checkout: Path, newcomer: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     # The environment of this test run, so that the tools are not fetched once more.
     command = ["make", "demo", f"VENV={sys.prefix}"]
-    cache = subprocess.run([UV, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
-    environment = clean_environment(HOME=str(checkout.parent), UV_CACHE_DIR=cache)
-    environment.pop("BAKE_UV_LOCK")
-    first = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    first = subprocess.run(command, cwd=checkout, env=newcomer, capture_output=True, text=True, check=False)
     mine = checkout / "demo/my_project/base/tasks.py"
     mine.write_text(mine.read_text() + "# mine\n")
-    second = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    second = subprocess.run(command, cwd=checkout, env=newcomer, capture_output=True, text=True, check=False)
 
     assert first.returncode == 0, first.stderr
     assert "Result: 0 new users in 3 months (SUCCESS)." in first.stdout
-    assert "Where to look next" in first.stdout
     assert (checkout / "demo/my_project/uv.lock").is_file()
     assert "stays as it is" in second.stdout
     assert mine.read_text().endswith("# mine\n")
+
+    port, log = free_port(), tmp_path_factory.mktemp("log") / "log"
+    next_step = first.stdout.splitlines()[-1].split()
+    with running([*next_step, f"WEB_PORT={port}"], checkout, newcomer, log) as web:
+        web.wait_for(Site(port).answers, "the site of the printed command")
