@@ -100,6 +100,21 @@ def test_the_project_still_names_its_schedule_after_a_change_of_mind(project: Pr
     assert "every hour" in project.make("schedule").stdout
 
 
+def test_a_commit_is_checked_by_the_hooks_that_make_installs(project: Project) -> None:
+    project.run("git", "init", "--quiet")
+    project.make("hooks")
+    project.run("git", "add", ".")
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    good = project.run("git", *identity, "commit", "--message", "Begin")
+    (project.path / "base/tasks.py").write_text("import os\n")
+    project.run("git", "add", ".")
+    bad = project.run("git", *identity, "commit", "--message", "Break", check=False)
+
+    assert good.stdout.count("Passed") == 3
+    assert bad.returncode != 0
+    assert "Failed" in bad.stdout
+
+
 IMPORTS = """
 import importlib.metadata as metadata, json, sys
 wanted = json.loads(sys.argv[1])
