@@ -20,10 +20,15 @@ VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
 
-def compose(project: Path, file: str, *profiles: str, **variables: str) -> dict[str, Any]:
-    """What ``docker compose config`` makes of a file, with these profiles on whatever .env says."""
+@pytest.fixture(scope="module", autouse=True)
+def parser() -> None:
+    """Compose itself, without which nothing here can be said."""
     if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         missing("docker compose is not installed")
+
+
+def compose(project: Path, file: str, *profiles: str, **variables: str) -> dict[str, Any]:
+    """What ``docker compose config`` makes of a file, with these profiles on whatever .env says."""
     env_file = ["--env-file", FILES[file]] if (project / FILES[file]).exists() else []
     done = subprocess.run(
         ["docker", "compose", "--file", file, *env_file, "config", "--format", "json"],
