@@ -4,60 +4,154 @@ import json
 import keyword
 import re
 import sys
-import zoneinfo
 from collections.abc import Callable
 
-# The one place where answers enter. `tojson` writes ASCII without a single backslash, quote or brace of their own.
+# The one place where answers enter, and what `facts` of local_extensions.py knows about them. `tojson` writes ASCII on
+# one line, and a quote within a text only behind a backslash: nothing can end the string.
 ANSWERS: dict[str, str] = json.loads(r"""{{ cookiecutter | tojson }}""")
-TEXTS = ("project_name", "description", "author_name", "author_email", "timezone", "project_slug")
-LONGEST = 200  # characters: what a title, a TOML line and an HTML page still show
+FACTS: dict[str, dict[str, list[str]]] = json.loads(r"""{{ cookiecutter | facts | tojson }}""")
+LONGEST = {
+    "project_name": 200,
+    "description": 200,
+    "author_name": 200,
+}  # characters: what a title or a line still shows
+# Line breaks, control characters, and halves of a character, which no file can hold.
+UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+# A Compose project, an image, a distribution and a schema of PostgreSQL allow this much in common.
+SLUG = re.compile(r"(?=.{1,50}\Z)[a-z][a-z0-9]*(?:__?[a-z0-9]+)*")
+WINDOWS_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+# What no user or database may be called (postgresql.org/docs/current/sql-createrole.html), or is one already.
+POSTGRESQL = re.compile(r"pg_.*|none|public|template[01]")
+
+# django.core.validators.EmailValidator of Django 5.2 and 6.0, which the tests compare with this.
+LONGEST_EMAIL, LONGEST_IPV6 = 320, 39
+EMAIL_USER = re.compile(
+    r"[-!#$%&'*+/=?^_`{}|~0-9A-Z]+(?:\.[-!#$%&'*+/=?^_`{}|~0-9A-Z]+)*"
+    r'|"(?:[\001-\010\013\014\016-\037!#-\[\]-\177]|\\[\001-\011\013\014\016-\177])*"',
+    re.IGNORECASE,
+)
+# Without Django's flag, which the wide ranges don't need, and which makes the compiler look at each character in them.
+EMAIL_DOMAIN = re.compile(
+    r"[a-zA-Z\u00a1-\uffff0-9](?:[a-zA-Z\u00a1-\uffff0-9-]{0,61}[a-zA-Z\u00a1-\uffff0-9])?"
+    r"(?:\.(?!-)[a-zA-Z\u00a1-\uffff0-9-]{1,63}(?<!-))*"
+    r"\.(?!-)(?:[a-zA-Z\u00a1-\uffff-]{2,63}|(?i:xn--[a-z0-9]{1,59}))(?<!-)"
+)
+EMAIL_ADDRESS = re.compile(r"\[([A-F0-9:.]+)\]", re.IGNORECASE)
+
+
+def shown(value: object) -> str:
+    """The value in quotes, on one line, with an end put to it when it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(str(value))} characters)"
+
+
+def unknown() -> list[str]:
+    """Every name that was given is one that the template asks for: cookiecutter drops others without a word."""
+    complaints = []
+    for name, near in FACTS["unknown"].items():
+        hint = f"did you mean {near[0]}?" if near else f"it asks for {', '.join(FACTS['choices'])}."
+        complaints.append(f"{name} is no question of this template: {hint}")
+    return complaints
 
 
 def texts() -> list[str]:
-    """Every text answer is there, on one line, and of a length that people read."""
+    """Every text is there, on one line, and of a length that people read."""
     complaints = []
-    for name in TEXTS:
+    for name, longest in LONGEST.items():
         value = ANSWERS[name]
-        if not value.strip():
-            complaints.append(f"{name} is empty: type at least one character.")
-        elif not value.isprintable():
-            complaints.append(f"{name} {value!r} holds a line break or a control character: type it on one line.")
-        elif len(value) > LONGEST:
-            complaints.append(f"{name} is {len(value)} characters long: {LONGEST} will do.")
+        if not isinstance(value, str):
+            complaints.append(f"{name} {shown(value)} is no text: put it in quotes.")
+        elif not value.strip():
+            complaints.append(f"{name} {shown(value)} is empty: type at least one letter.")
+        elif UNFIT.search(value):
+            complaints.append(f"{name} {shown(value)} holds a line break or a control character: type it without.")
+        elif len(value) > longest:
+            complaints.append(f"{name} {shown(value)} is too long: {longest} characters or fewer will do.")
     return complaints
 
 
 def slug() -> list[str]:
-    """The slug is a folder, a Python-safe name, a Compose project, a database and a vhost: the strictest rule counts."""
+    """The slug is a folder, an identifier, a Compose project, a database and a vhost: the strictest rule counts."""
     value = ANSWERS["project_slug"]
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", value):
+    if value == "refused-project-slug":  # by local_extensions.py, which keeps the answer
+        value = ANSWERS["__refused_slug"]
+    if not isinstance(value, str) or not SLUG.fullmatch(value):
         return [
-            f"project_slug {value!r} must begin with a lower-case letter and hold only a-z, 0-9 and _, 50 at most,"
-            " for example my_project."
+            f"project_slug {shown(value)} is no name for machines: begin with a letter, use only a-z, 0-9 and single _"
+            " between them, 50 characters at most, for example my_project."
         ]
     if keyword.iskeyword(value) or keyword.issoftkeyword(value) or value in sys.stdlib_module_names:
         return [f"project_slug {value!r} means something to Python already: try {value}_project."]
+    if value in FACTS["taken"]["names"]:
+        return [
+            f"project_slug {value!r} is what a folder of the project or a package that it needs is called:"
+            f" try {value}_project."
+        ]
+    if WINDOWS_DEVICE.fullmatch(value):
+        return [f"project_slug {value!r} is a device on Windows, where no folder can have that name: try my_{value}."]
+    if ANSWERS["database"] == "postgresql" and POSTGRESQL.fullmatch(value):
+        return [
+            f"project_slug {value!r} does not go with database postgresql, which keeps that name to itself: try"
+            f" my_{value}, or database=sqlite."
+        ]
     return []
 
 
 def email() -> list[str]:
-    """The address has the form that Django's own validator accepts."""
+    """The address is one that Django's own validator accepts, and it is on one line."""
     value = ANSWERS["author_email"]
-    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    if re.fullmatch(rf"[A-Za-z0-9.!#$&*+/=?^_`|~'-]+@(?:{label}\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]", value):
-        return []
-    return [f"author_email {value!r} is no e-mail address: try one like ada@example.com."]
+    if isinstance(value, str) and not UNFIT.search(value) and len(value) <= LONGEST_EMAIL:
+        user, _, domain = value.rpartition("@")
+        if EMAIL_USER.fullmatch(user) and (domain == "localhost" or EMAIL_DOMAIN.fullmatch(domain)):
+            return []
+        address = EMAIL_ADDRESS.fullmatch(domain)
+        if EMAIL_USER.fullmatch(user) and address and is_ip_address(address[1]):
+            return []
+    return [f"author_email {shown(value)} is no e-mail address: try one like ada@example.com."]
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether ``text`` is an address of either Internet protocol."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(text).version == 4 or len(text) <= LONGEST_IPV6
+    except ValueError:
+        return False
 
 
 def timezone() -> list[str]:
-    """The time zone is one that Python, and so Django and Celery, knows."""
+    """The time zone is one that Python knows, and Django, and so Celery. UTC always is, and costs no search."""
     value = ANSWERS["timezone"]
-    if value in zoneinfo.available_timezones():
+    if value == "UTC":
         return []
-    return [f"timezone {value!r} is not in the IANA database: try UTC, or a name like Europe/Paris."]
+    import difflib
+    import zoneinfo
+    from pathlib import Path
+
+    system = Path("/usr/share/zoneinfo")  # where Django looks too: django/conf/__init__.py, Settings.__init__
+    names = zoneinfo.available_timezones() - {"localtime"}  # which is this machine's own, whatever it is
+    if value not in names:
+        near = difflib.get_close_matches(str(value)[:80], names, n=1, cutoff=0.7)
+        return [
+            f"timezone {shown(value)} is not in the IANA database: try {near[0] if near else 'Europe/Paris'}, or UTC."
+        ]
+    if system.exists() and not (system / value).exists():
+        return [f"timezone {shown(value)} is not in {system}, where Django looks for it: try its newer name, or UTC."]
+    return []
 
 
-VALIDATORS: tuple[Callable[[], list[str]], ...] = (texts, slug, email, timezone)
+def choices() -> list[str]:
+    """Every other answer is one of its choices: a replay file or the API can bring something else."""
+    return [
+        f"{name} {shown(ANSWERS[name])} is no choice: {', '.join(map(json.dumps, allowed))} would do."
+        for name, allowed in FACTS["choices"].items()
+        if allowed and not any(ANSWERS[name] is choice or ANSWERS[name] == choice for choice in allowed)
+    ]
+
+
+VALIDATORS: tuple[Callable[[], list[str]], ...] = (unknown, texts, slug, email, timezone, choices)
 
 
 def main() -> int:

@@ -1,24 +1,45 @@
 """Every answer makes a project, or a refusal that explains."""
 
-import ast
 import json
-import tomllib
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cookiecutter.exceptions import FailedHookException
+from cookiecutter.main import cookiecutter
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.baking import CHOICES, QUESTIONS, TEMPLATE, bake_command, bake_into
+from tests import hostile
+from tests.baking import CHOICES, QUESTIONS, TEMPLATE, bake_command, bake_into, clean_environment
 
 Bake = Callable[..., Path]
 CONTEXT = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 BAD_ANSWERS = {
-    "project_name": ["", "two\nlines", "x" * 201],
-    "project_slug": ["My-Project", "1st", "class", "json", "x" * 51, "../up"],
-    "author_email": ["nobody", "a@b", "a b@example.com", "@example.com"],
-    "timezone": ["Mars/Olympus", "utc+1"],
+    "project_name": ["", " ", "two\nlines", "bell\a", "x" * 201],
+    "project_slug": ["My-Project", "1st", "class", "match", "json", "x" * 51, "ends_", "a___b", "con"],
+    "author_email": ["nobody", "a@b", "a b@example.com", "@example.com", "a@[300.0.0.1]", f"{'x' * 310}@example.com"],
+    "timezone": ["Mars/Olympus", "europe/paris", "Europe", "localtime", "posix/UTC", "../UTC", ""],
 }
+TAKEN = [
+    "base",
+    "background",
+    "config",
+    "docs",
+    "tests",
+    "manage",
+    "celery",
+    "django",
+    "redis",
+    "health_check",
+    "kombu",
+]
 
 
 def test_every_question_says_what_follows_from_it() -> None:
@@ -42,23 +63,157 @@ def test_every_choice_makes_a_project(bake: Bake, name: str, choice: str) -> Non
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_ANSWERS.items() for value in values])
-def test_a_bad_answer_is_refused_by_name_and_leaves_nothing(tmp_path: Path, name: str, value: str) -> None:
-    answers = {"project_slug": "bad_answer", name: value}
+def test_a_bad_answer_is_refused_by_name_and_leaves_nothing(name: str, value: str) -> None:
+    with hostile.baked({"project_slug": "bad_answer", name: value}, typed=False) as bake:
+        hostile.check_refusal(bake)
 
-    done = bake_command(tmp_path, *(f"{name}={value}" for name, value in answers.items()))
-
-    assert done.returncode == 1
-    assert f"ERROR: {name}" in done.stderr
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
-    assert not (tmp_path.parent / "up").exists()
+        assert [complaint.split()[1] for complaint in bake.complaints] == [name]
 
 
-def test_an_empty_slug_never_writes_into_the_folder_it_is_baked_in(tmp_path: Path) -> None:
-    done = bake_command(tmp_path, "project_slug=", "--overwrite-if-exists")
+@pytest.mark.parametrize("slug", ["", "../up", "a/b/c", "x" * 300])
+def test_a_slug_that_can_be_no_folder_leads_nowhere(tmp_path: Path, slug: str) -> None:
+    """cookiecutter makes the folder, and the ones above it, before it asks the hook."""
+    done = bake_command(tmp_path / "here", f"project_slug={slug}", "--overwrite-if-exists")
 
     assert done.returncode == 1
-    assert "ERROR: project_slug is empty" in done.stderr
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert done.stderr.startswith(f"ERROR: project_slug '{slug[:50]}")
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    assert not [path for path in (tmp_path / "here").iterdir() if not path.name.startswith(".cookiecutter")]
+
+
+@pytest.mark.parametrize("slug", TAKEN)
+def test_a_slug_that_the_project_needs_itself_is_refused(slug: str) -> None:
+    with hostile.baked({"project_slug": slug}, typed=False) as bake:
+        hostile.check_refusal(bake)
+
+        assert bake.complaints[0].endswith(f"try {slug}_project.")
+
+
+@pytest.mark.parametrize("slug", ["pg_app", "public", "template1"])
+def test_a_slug_that_postgresql_keeps_to_itself_goes_with_sqlite_only(slug: str) -> None:
+    with hostile.baked({"project_slug": slug, "database": "postgresql"}, typed=False) as bake:
+        assert "does not go with database postgresql" in bake.complaints[0]
+    hostile.check({"project_slug": slug, "database": "sqlite"}, typed=False, good=True)
+
+
+def test_a_refusal_comes_before_what_cookiecutter_says(tmp_path: Path) -> None:
+    done = bake_command(tmp_path, "timezone=europe/pari")
+
+    assert done.stderr.startswith(
+        "ERROR: timezone 'europe/pari' is not in the IANA database: try Europe/Paris, or UTC.\n"
+    )
+
+
+@pytest.mark.parametrize(("name", "meant"), [("brokr", "broker"), ("Time_Zone", "timezone")])
+def test_an_unknown_name_is_refused_and_the_right_one_suggested(tmp_path: Path, name: str, meant: str) -> None:
+    done = bake_command(tmp_path, f"{name}=UTC")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ERROR: {name} is no question of this template: did you mean {meant}?\n")
+    assert not (tmp_path / "my_project").exists()
+
+
+def test_an_unknown_name_like_no_other_is_answered_with_all_names(tmp_path: Path) -> None:
+    assert f"it asks for {', '.join(sorted(QUESTIONS))}." in bake_command(tmp_path, "zzz=1").stderr
+
+
+def test_an_unknown_name_is_refused_by_the_api_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(FailedHookException):
+        cookiecutter(
+            str(TEMPLATE), no_input=True, extra_context={"brokr": "redis"}, output_dir=tmp_path, default_config=True
+        )
+
+    assert "did you mean broker?" in capfd.readouterr().err
+
+
+def test_private_names_and_a_configuration_for_many_templates_are_no_mistakes(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("default_context: {github_username: ada, author_name: Countess}")
+
+    done = bake_command(tmp_path, "--config-file", str(config), "_template=gh:ada/elsewhere", "__mine=1")
+
+    assert done.returncode == 0, done.stderr
+    assert "Countess" in (tmp_path / "my_project/LICENSE").read_text(encoding="utf-8")
+
+
+def test_what_only_the_api_can_answer_is_refused_in_words_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """cookiecutter makes the number 0 a text, which would count as true."""
+    answers = {"devcontainer": 0, "project_name": None, "project_slug": None, "author_email": None, "timezone": None}
+    with pytest.raises(FailedHookException):
+        bake_into(tmp_path, **answers)
+
+    lines = capfd.readouterr().err.splitlines()
+    assert {line.split()[1] for line in lines if line.startswith("ERROR: ")} >= answers.keys()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def hook() -> dict[str, Any]:
+    """The names that the hook defines, without any answers."""
+    names: dict[str, Any] = {"__name__": "hook"}
+    exec(re.sub(r"\{\{ cookiecutter.*? \}\}", "{}", (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")), names)
+    return names
+
+
+@settings(max_examples=500)
+@given(
+    st.emails()
+    | st.builds(
+        "{}@{}".format, st.text("aZ0._-+'\"\\ é\x01\u017f", max_size=8), st.text("aZ0.-[]:xné\u2028", max_size=12)
+    )
+    | st.sampled_from(
+        ['"x"@localhost', "a@[::1]", "a@[1.2.3.4]", f"a@[{'0000:' * 6}255.255.255.255]", "a@b.c", "a@-b.cd"]
+    )
+)
+def test_an_address_is_judged_as_django_judges_it(hook: dict[str, Any], address: str) -> None:
+    """Exactly, but for control characters within quotes, which Django lets pass."""
+    hook["ANSWERS"]["author_email"] = address
+    try:
+        validate_email(address)
+    except ValidationError:
+        good = False
+    else:
+        good = not hook["UNFIT"].search(address)
+
+    assert (hook["email"]() == []) == good
+
+
+def bake_typed(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
+    """Bake as a person does who types an answer a line, and presses Return for the rest."""
+    return subprocess.run(
+        [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--output-dir", str(folder)],
+        env=clean_environment(HOME=str(folder), USERPROFILE=str(folder)) | {"PYTHONUTF8": "1"},
+        input="\n".join([*lines, *[""] * len(QUESTIONS)]),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_typed_answers_arrive_as_they_are(tmp_path: Path) -> None:
+    """Through the real prompts, where what looks like Jinja is text."""
+    odd = r"""{{ 7*7 }} {% if %} {# "'''\ `$x` é 🚀 <b> & #"""
+
+    done = bake_typed(tmp_path, odd, "odd_name", odd, odd, "ada@example.com", "Europe/Paris")
+
+    assert done.returncode == 0, done.stderr
+    hostile.check_project(
+        tmp_path / "odd_name",
+        {name: default[0] if isinstance(default, list) else default for name, default in QUESTIONS.items()}
+        | {"project_name": odd, "project_slug": "odd_name", "description": odd, "author_name": odd}
+        | {"timezone": "Europe/Paris"},
+    )
+
+
+def test_bad_typed_answers_are_refused_at_once(tmp_path: Path) -> None:
+    done = bake_typed(tmp_path, "{{", "class", "{%", "{#", "nobody", "Mars")
+
+    assert done.returncode == 1
+    named = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
+    assert named[:3] == ["project_slug", "author_email", "timezone"]
+    assert not (tmp_path / "class").exists()
 
 
 def test_all_bad_answers_are_refused_at_once(tmp_path: Path) -> None:
@@ -82,14 +237,22 @@ def test_a_yes_or_no_is_understood_however_it_is_written(bake: Bake, yes: Any, n
     assert not (bake(devcontainer=no) / ".devcontainer").exists()
 
 
-@pytest.mark.parametrize("name", ["Bob's App", 'A "smart" app', r"C:\new", "100 % <b>fun</b> & more", "日本 🚀"])
-def test_a_name_arrives_unharmed(tmp_path: Path, name: str) -> None:
-    project = bake_into(tmp_path, project_name=name, description=name, author_name=name, project_slug="odd_name")
-    settings = ast.parse((project / "config/settings/base.py").read_text(encoding="utf-8"))
-    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bob's App",
+        'A "smart" app',
+        r"C:\new",
+        "100 % <b>fun</b> & more",
+        "日本 🚀",
+        " blanks around ",
+        "Conan O'Brien #1: `$HOME`",
+        "1. \"\"\"''' -- ~~~ [a](b) &amp; \\",
+        "عمر \N{ZERO WIDTH NON-JOINER} e\N{COMBINING ACUTE ACCENT} \N{WOMAN}\N{ZERO WIDTH JOINER}\N{ROCKET}",
+    ],
+)
+def test_a_name_arrives_unharmed(name: str) -> None:
+    answers = {"project_name": name, "description": name, "author_name": name, "project_slug": "odd_name"}
 
-    values = [
-        n.value for n in settings.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "PROJECT_NAME"
-    ]
-    assert [ast.literal_eval(value) for value in values] == [name]
-    assert (metadata["description"], metadata["authors"][0]["name"]) == (name, name)
+    hostile.check(answers, typed=False, good=True)
+    hostile.check(answers, typed=True, good=True)
