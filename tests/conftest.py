@@ -11,8 +11,8 @@ import pytest
 
 from tests.baking import Project, bake_into, has_python, install, once
 
-# A bake of the tests asks no package index; `install` locks once for each set of dependencies.
-os.environ["BAKE_UV_LOCK"] = "0"
+# A bake of the tests asks no package index, as `install` locks once for each set of dependencies, and commits nothing.
+os.environ["BAKE_UV_LOCK"] = os.environ["BAKE_GIT_INIT"] = "0"
 
 
 def missing(reason: str) -> NoReturn:

@@ -2,15 +2,19 @@
 
 import os
 import re
+import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from dotenv import dotenv_values
 
-from tests.baking import CHOICES, bake_command, bake_into
+from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment
 
 Bake = Callable[..., Path]
 EXPECTED = {
@@ -32,6 +36,38 @@ EXPECTED = {
     },
 }
 FILES = [".env", ".env.production"]
+# Files as people have them: each sets DJANGO_SECRET_KEY, and lacks most of what a bake writes.
+ODD = {
+    "CRLF": b"# mine\r\nDJANGO_SECRET_KEY=mine\r\n",
+    "no final newline": b"# mine\nDJANGO_SECRET_KEY=mine",
+    "blank lines at the end": b"DJANGO_SECRET_KEY=mine\n\n\n",
+    "export": b"export DJANGO_SECRET_KEY=mine\n",
+    "blanks": b"  DJANGO_SECRET_KEY = mine # a note\n",
+    "quotes": b"DJANGO_SECRET_KEY='mine' # a 'note'\n",
+    "several lines": b'OTHER="DATABASE_URL=1\nWEB_PORT=2"\nDJANGO_SECRET_KEY=mine\n',
+    "set twice": b"DJANGO_SECRET_KEY=other\nDJANGO_SECRET_KEY=mine\n",
+    "not UTF-8": b"# caf\xe9\nDJANGO_SECRET_KEY=mine\n",
+    "a byte-order mark": b"\xef\xbb\xbfDJANGO_SECRET_KEY=mine\n",
+}
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes, limits or signals")
+
+
+@pytest.fixture(scope="session")
+def hook() -> ModuleType:
+    """The hook as a module, without answers: calling what writes .env is quicker than a bake."""
+    module = ModuleType("post_gen_project")
+    source = (TEMPLATE / "hooks/post_gen_project.py").read_text(encoding="utf-8")
+    exec(compile(source.replace("{{ cookiecutter | tojson }}", "{}"), "post_gen_project.py", "exec"), module.__dict__)
+    return module
+
+
+def written_over(hook: ModuleType, project: Path, folder: Path, mine: bytes) -> Path:
+    """The .env that the hook makes of ``mine``, with the example of the project."""
+    shutil.copy(project / ".env.example", folder)
+    env = folder / ".env"
+    env.write_bytes(mine)
+    hook.write_env(env)
+    return env
 
 
 @pytest.mark.parametrize("broker", CHOICES["broker"])
@@ -57,7 +93,7 @@ def test_with_postgresql_env_names_the_database(bake: Bake) -> None:
     assert variables["DATABASE_URL"] == f"postgresql://my_project:{password}@localhost:5432/my_project"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes of this kind")
+@posix_only
 @pytest.mark.parametrize("file", FILES)
 def test_env_is_for_its_owner_only(bake: Bake, file: str) -> None:
     assert stat.S_IMODE((bake() / file).stat().st_mode) == 0o600
@@ -114,7 +150,7 @@ def test_a_second_bake_keeps_every_line_and_adds_what_is_missing(
     assert dotenv_values(env)["DJANGO_SECRET_KEY"] == "mine"
     assert text.count("COMPOSE_PROFILES=") == 1
     assert dotenv_values(env)["CELERY_BROKER_URL"] == "redis://localhost:6379/1"
-    assert "added" in capfd.readouterr().out
+    assert ".env: kept as it was, and added DATABASE_URL, CELERY_BROKER_URL, CELERY" in capfd.readouterr().out
 
 
 def test_a_second_bake_with_nothing_missing_leaves_the_file_alone(tmp_path: Path) -> None:
@@ -126,13 +162,139 @@ def test_a_second_bake_with_nothing_missing_leaves_the_file_alone(tmp_path: Path
     assert env.stat().st_mtime == 1
 
 
-def test_a_password_that_is_there_is_used_for_the_url_that_is_missing(tmp_path: Path) -> None:
-    env = bake_into(tmp_path, broker="rabbitmq") / ".env"
-    env.write_text("RABBITMQ_PASSWORD=mine\n")
+@pytest.mark.parametrize("mine", ODD.values(), ids=ODD)
+def test_a_second_bake_keeps_every_byte_of_a_file_written_in_any_way(
+    bake: Bake, hook: ModuleType, tmp_path: Path, mine: bytes
+) -> None:
+    env = written_over(hook, bake(), tmp_path, mine)
 
-    bake_into(tmp_path, broker="rabbitmq")
+    added = env.read_bytes().removeprefix(mine)
+    assert env.read_bytes() == mine + added
+    assert {b"DATABASE_URL=", b"WEB_PORT=8000"} <= set(added.splitlines())
+    assert b"DJANGO_SECRET_KEY" not in added
+    assert added.count(b"\r\n") == (added.count(b"\n") if b"\r\n" in mine else 0)
+    if b"\xe9" not in mine:
+        assert dotenv_values(env, encoding="utf-8-sig")["DJANGO_SECRET_KEY"] == "mine"
 
-    assert dotenv_values(env)["CELERY_BROKER_URL"] == "amqp://my_project:mine@localhost:5672/my_project"
+
+@pytest.mark.parametrize(
+    ("line", "password"),
+    [
+        ("POSTGRES_PASSWORD=mine", "mine"),
+        ("POSTGRES_PASSWORD='my $e/cret@'", "my $e/cret@"),
+        ("DATABASE_URL=postgres://ada:my%20%24e%2Fcret%40@db.example.com/tides", "my $e/cret@"),
+        ("DATABASE_URL=sqlite:///tides.sqlite3", None),
+        ("DATABASE_URL=postgresql://ada:${POSTGRES_PASSWORD}@localhost/tides", None),
+    ],
+)
+def test_a_password_that_is_there_is_used_for_the_variable_that_is_missing(
+    bake: Bake, hook: ModuleType, tmp_path: Path, line: str, password: str | None
+) -> None:
+    env = written_over(hook, bake(database="postgresql"), tmp_path, f"{line}\n".encode())
+
+    values = dotenv_values(env, interpolate=False)
+    new = values["POSTGRES_PASSWORD"]
+    assert (new == password) if password else (len(str(new)) > 50)
+    if line.startswith("POSTGRES"):
+        assert urlsplit(str(values["DATABASE_URL"])).hostname == "localhost"
+        assert unquote(str(urlsplit(str(values["DATABASE_URL"])).password)) == password
+
+
+def test_the_password_of_one_broker_is_not_given_to_another(bake: Bake, hook: ModuleType, tmp_path: Path) -> None:
+    env = written_over(hook, bake(broker="rabbitmq"), tmp_path, b"CELERY_BROKER_URL=redis://:mine@localhost/1\n")
+
+    assert dotenv_values(env)["RABBITMQ_PASSWORD"] != "mine"
+
+
+def test_after_a_change_of_broker_the_values_that_were_kept_are_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bake_into(tmp_path)
+    first = capfd.readouterr().out
+    bake_into(tmp_path, broker="redis")
+    changed = capfd.readouterr().out
+    bake_into(tmp_path, broker="redis")
+
+    assert first == capfd.readouterr().out == ""
+    assert ".env: kept your CELERY_BROKER_URL, CELERY_RESULT_BACKEND, COMPOSE_PROFILES. .env.example says" in changed
+
+
+@posix_only
+def test_a_file_that_others_can_read_is_taken_away_from_them(
+    bake: Bake, hook: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env = Path(shutil.copytree(bake(), tmp_path / "project")) / ".env"
+    env.chmod(0o644)
+
+    hook.write_env(env)
+
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    assert f"{env}: now readable by its owner only (its mode was 0644)." in capfd.readouterr().out
+
+
+@posix_only
+def test_a_link_stays_a_link(bake: Bake, hook: ModuleType, tmp_path: Path) -> None:
+    env = Path(shutil.copytree(bake(), tmp_path / "project")) / ".env"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("DJANGO_SECRET_KEY=mine\n")
+    env.unlink()
+    env.symlink_to(elsewhere)
+
+    hook.write_env(env)
+
+    assert env.is_symlink()
+    assert elsewhere.read_text().startswith("DJANGO_SECRET_KEY=mine\n")
+    assert "WEB_PORT=8000" in elsewhere.read_text()
+
+
+def bake_again_with_a_small_disk(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Bake over a project in a process that may write no file larger than 100 kB."""
+    import resource
+
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "-f", "-o", str(folder)]
+    limit = (100_000, 100_000)
+    return subprocess.run(
+        command,
+        env=clean_environment(HOME=str(folder)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        capture_output=True,
+        text=True,
+    )
+
+
+def bake_again_and_be_killed(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Bake over a project, and kill the hook when it has written the new file and not yet put it in place."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import os\nos.fsync = lambda _: os.kill(os.getpid(), 9)\n")
+    return bake_command(folder, "--overwrite-if-exists", PYTHONPATH=str(site))
+
+
+@posix_only
+@pytest.mark.parametrize("bake_again", [bake_again_with_a_small_disk, bake_again_and_be_killed])
+def test_an_interrupted_bake_leaves_the_file_as_it_was_and_nothing_that_git_would_track(
+    tmp_path: Path, bake_again: Callable[[Path], subprocess.CompletedProcess[str]]
+) -> None:
+    project = bake_into(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    subprocess.run(["git", "add", "."], cwd=project, check=True)
+    mine = "DJANGO_SECRET_KEY=mine\n" + "# A long note.\n" * 20_000
+    (project / ".env").write_text(mine)
+
+    done = bake_again(tmp_path)
+
+    assert done.returncode != 0
+    assert (project / ".env").read_text() == mine
+    status = subprocess.run(["git", "status", "--porcelain", "-uall"], cwd=project, capture_output=True, text=True)
+    assert not [line for line in status.stdout.splitlines() if line.startswith("??")]
+    if bake_again is bake_again_with_a_small_disk:
+        assert "ERROR: .env could not be written and is as it was: File too large." in done.stderr
+        assert not list(project.glob(".env*.new"))
+
+    bake_into(tmp_path)
+
+    assert "WEB_PORT=8000" in (project / ".env").read_text().removeprefix(mine)
+    assert not list(project.glob(".env*.new"))
 
 
 def test_lines_end_as_on_unix(bake: Bake) -> None:

@@ -15,12 +15,13 @@ from tests.servers import free_port, running
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The files that git tracks, and those it would, in a folder of their own."""
+    """The files that git tracks, and those it would, in a repository of their own."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=TEMPLATE, check=True, capture_output=True, text=True).stdout.splitlines()
     for name in filter(lambda name: (TEMPLATE / name).exists(), listed):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(TEMPLATE / name, tmp_path / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     return tmp_path
 
 
@@ -30,8 +31,7 @@ def newcomer(checkout: Path) -> dict[str, str]:
     cache = subprocess.run([UV, "cache", "dir"], check=True, capture_output=True, text=True).stdout.strip()
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if not Path(folder, "uv").exists()]
     environment = clean_environment(HOME=str(checkout.parent), UV_CACHE_DIR=cache, PATH=os.pathsep.join(path))
-    environment.pop("BAKE_UV_LOCK")
-    return environment
+    return {name: value for name, value in environment.items() if not name.startswith("BAKE_")}
 
 
 def test_the_demo_prints_a_result_and_a_next_step_and_is_kept_when_it_is_asked_for_again(
@@ -47,6 +47,7 @@ def test_the_demo_prints_a_result_and_a_next_step_and_is_kept_when_it_is_asked_f
     assert first.returncode == 0, first.stderr
     assert "Result: 0 new users in 3 months (SUCCESS)." in first.stdout
     assert (checkout / "demo/my_project/uv.lock").is_file()
+    assert not (checkout / "demo/my_project/.git").exists()
     assert "stays as it is" in second.stdout
     assert mine.read_text().endswith("# mine\n")
 

@@ -1,0 +1,159 @@
+"""Baking again: the same answers make the same project, other answers change what they must, and nothing is lost."""
+
+import difflib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter import prompt
+from cookiecutter.main import cookiecutter
+
+from tests.baking import TEMPLATE, bake_command, bake_into, rendered
+
+Bake = Callable[..., Path]
+SAME_TWICE: list[dict[str, Any]] = [
+    {},
+    {"broker": "rabbitmq", "database": "postgresql", "ci": "gitlab", "license": "GPL-3.0", "django_version": "6.0"},
+    {"broker": "valkey", "ci": "none", "devcontainer": False, "project_name": 'Tides & "Moons" 🌊', "license": "MIT"},
+]
+# What a change of broker changes, from none, for these reasons.
+BY_BROKER = {
+    ".cookiecutter.json",  # the answers
+    ".env.example",  # the broker's URL, its port and the profile
+    ".env.production.example",
+    ".github/workflows/ci.yml",  # the tests run through a worker, too
+    "README.md",  # how to start the broker
+}
+# Compose has a redis service that is off without a broker, and docs/celery.md says how to start it.
+BY_BROKER_S_SERVICE = {"compose.yaml", "compose.production.yaml", "docs/celery.md"}
+CHANGED = {
+    "redis": BY_BROKER,
+    "valkey": BY_BROKER | BY_BROKER_S_SERVICE,
+    "rabbitmq": BY_BROKER | BY_BROKER_S_SERVICE | {"pyproject.toml"},  # it needs no client of Redis
+}
+
+
+def tracked(project: Path) -> dict[str, tuple[bytes, int]]:
+    """The content and the mode of every file that git would track."""
+    return {
+        file.as_posix(): ((project / file).read_bytes(), stat.S_IMODE((project / file).stat().st_mode))
+        for file in rendered(project)
+    }
+
+
+@pytest.mark.parametrize("answers", SAME_TWICE, ids=["default", "most", "least"])
+def test_two_bakes_with_the_same_answers_are_the_same_in_every_tracked_file(
+    bake: Bake, tmp_path: Path, answers: dict[str, Any]
+) -> None:
+    assert tracked(bake(**answers)) == tracked(bake_into(tmp_path, **answers))
+
+
+@pytest.mark.parametrize("broker", CHANGED)
+def test_a_change_of_broker_changes_these_files(bake: Bake, tmp_path: Path, broker: str) -> None:
+    before = tracked(bake())
+    project = tmp_path / "my_project"
+    shutil.copytree(bake(), project)
+
+    bake_into(tmp_path, broker=broker)
+
+    after = tracked(project)
+    assert {name for name in before | after if before.get(name) != after.get(name)} == CHANGED[broker]
+    assert after == tracked(bake(broker=broker))
+
+
+def test_the_readme_shows_what_a_change_of_broker_changes(bake: Bake) -> None:
+    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```diff\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    without, redis = ((project / ".env.example").read_text().splitlines() for project in (bake(), bake(broker="redis")))
+    diff = difflib.unified_diff(without, redis, "a/.env.example", "b/.env.example", n=0, lineterm="")
+
+    assert shown == ["".join(f"{line}\n" for line in diff)]
+    assert {name for name in BY_BROKER if f"`{name}`" not in readme} == set()
+
+
+def test_what_an_answer_no_longer_asks_for_is_removed_and_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project = bake_into(tmp_path)
+    mine = project / ".github/dependabot.yml"
+    mine.write_text("mine\n")
+
+    bake_into(tmp_path, ci="gitlab", devcontainer=False)
+
+    assert mine.read_text() == "mine\n"
+    assert not (project / ".github/workflows").exists()
+    assert not (project / ".devcontainer").exists()
+    assert capfd.readouterr().out.splitlines() == [
+        ".devcontainer/devcontainer.json: removed, as devcontainer is now false.",
+        '.github/workflows/ci.yml: removed, as ci is now "gitlab".',
+        ".github: kept, for the files in it that are your own.",
+    ]
+
+
+def test_a_file_that_no_bake_has_made_is_neither_written_over_nor_removed(tmp_path: Path) -> None:
+    mine = [tmp_path / "my_project" / name for name in (".github/workflows/ci.yml", ".gitlab-ci.yml")]
+    for file in (*mine, tmp_path / "my_project/.devcontainer/devcontainer.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine\n")
+
+    for _ in range(2):
+        project = bake_into(tmp_path, ci="none", devcontainer=False)
+
+    assert [file.read_text() for file in mine] == ["mine\n", "mine\n"]
+    assert (project / ".devcontainer/devcontainer.json").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("answers", SAME_TWICE[1:], ids=["most", "least"])
+def test_the_answers_that_the_project_keeps_make_the_same_project(
+    bake: Bake, tmp_path: Path, answers: dict[str, Any]
+) -> None:
+    project = bake(**answers)
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--output-dir", str(tmp_path / "out")]
+    environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+
+    subprocess.run(
+        [*command, "--replay-file", str(project / ".cookiecutter.json")],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+
+    assert tracked(tmp_path / "out" / project.name) == tracked(project)
+
+
+def test_the_answers_are_the_defaults_of_another_bake(tmp_path: Path) -> None:
+    """Typed answers are not rendered as Jinja; the defaults of a configuration are."""
+    name = '{{ 7 * 7 }} {% if %} {# "no" #} \\n 🍏'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompt, "read_user_variable", lambda key, default, *_: name if key == "project_name" else default)
+        patch.setattr(prompt, "read_user_choice", lambda _, choices, *__: choices[0])
+        patch.setattr(prompt, "read_user_yes_no", lambda _, default, *__: default)
+        patch.setenv("HOME", str(tmp_path))
+        answers = {"project_slug": "first"}
+        first = Path(cookiecutter(str(TEMPLATE), extra_context=answers, output_dir=str(tmp_path), default_config=True))
+    kept = first / ".cookiecutter.json"
+
+    done = bake_command(tmp_path, "project_slug=second", "broker=redis", "--config-file", str(kept))
+
+    assert done.returncode == 0, done.stderr
+    second = json.loads((tmp_path / "second/.cookiecutter.json").read_text(encoding="utf-8"))["cookiecutter"]
+    assert json.loads(kept.read_text(encoding="utf-8"))["cookiecutter"]["project_name"] == name
+    assert (second["project_name"], second["broker"]) == (name, "redis")
+
+
+def test_the_answers_that_are_kept_hold_no_secret_and_no_path_of_this_machine(bake: Bake) -> None:
+    project = bake(broker="rabbitmq", database="postgresql")
+    text = (project / ".cookiecutter.json").read_text()
+    secrets = re.findall(r"(?:PASSWORD|SECRET_KEY)=(\S{20,})", (project / ".env").read_text())
+
+    assert len(secrets) == 3
+    assert [secret for secret in secrets if secret in text] == []
+    assert [path for path in (str(TEMPLATE), str(project.parent), str(Path.home()) + os.sep) if path in text] == []
