@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running lint format constraints
+.PHONY: help demo test test-generation test-projects test-running bench-bake lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant
 
 test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
 	$(BIN)/pytest tests/running
+
+bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
+	$(BIN)/python benchmarks/bake/bake.py
 
 lint: $(TOOLS) ## Check format, style and types of the template's own code
 	$(BIN)/ruff format --diff .

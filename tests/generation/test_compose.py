@@ -1,5 +1,6 @@
 """Compose's own parser accepts both files for every answer, and the profile alone decides what runs beside web."""
 
+import functools
 import itertools
 import json
 import re
@@ -27,8 +28,9 @@ def parser() -> None:
         missing("docker compose is not installed")
 
 
+@functools.cache
 def compose(project: Path, file: str, *profiles: str, **variables: str) -> dict[str, Any]:
-    """What ``docker compose config`` makes of a file, with these profiles on whatever .env says."""
+    """What ``docker compose config`` makes of a file, with these profiles on whatever .env says. It is for reading."""
     env_file = ["--env-file", FILES[file]] if (project / FILES[file]).exists() else []
     done = subprocess.run(
         ["docker", "compose", "--file", file, *env_file, "config", "--format", "json"],

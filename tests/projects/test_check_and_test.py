@@ -1,16 +1,15 @@
-"""Every broker, database and Django version makes a project whose own checks and tests pass."""
+"""Every broker with every database and Django version, and every other choice, makes a project that passes its checks."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.baking import CHOICES, Project
+from tests.baking import Project
+from tests.covering import INSTALLED, Variant, name_of
 from tests.servers import postgresql
 
 Installed = Callable[..., Project]
-VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"], CHOICES["django_version"]))
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +18,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=VARIANTS, ids="-".join)
+@pytest.fixture(params=INSTALLED, ids=name_of)
 def project(installed: Installed, tmp_path: Path, request: pytest.FixtureRequest) -> Project:
-    broker, database, django_version = request.param
-    project = installed(tmp_path, broker=broker, database=database, django_version=django_version)
-    if database == "postgresql":
+    variant: Variant = request.param
+    project = installed(tmp_path, **variant)
+    if variant["database"] == "postgresql":
         port = request.getfixturevalue("server")
         project.set_env(DATABASE_URL=f"postgresql://postgres@127.0.0.1:{port}/my_project")
     return project
