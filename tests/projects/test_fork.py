@@ -36,7 +36,9 @@ def pytest_of_the_workflow(fork: Path, *options: str) -> subprocess.CompletedPro
     step = workflow["jobs"]["variants"]["steps"][-1]
     uvx, *command = step["run"].split()
     assert uvx == "uvx"
-    environment = clean_environment(**step["env"], PATH=f"{Path(UV).parent}:{clean_environment()['PATH']}")
+    path = f"{Path(UV).parent}:{clean_environment()['PATH']}"
+    # uvx reads no pyproject.toml, and its own list of certificates does not know a company's proxy.
+    environment = clean_environment(**step["env"], PATH=path, UV_SYSTEM_CERTS="1")
     return subprocess.run(
         [UV, "tool", "run", *command, *options], cwd=fork, env=environment, capture_output=True, text=True
     )
