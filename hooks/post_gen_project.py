@@ -1,5 +1,11 @@
 """Finishes a bake: removes what is no longer asked for, keeps the answers, writes both .env files, locks, commits."""
 
+import sys
+from os.path import dirname
+
+if sys.path[0] == dirname(__file__):  # the temporary folder, in which anyone may have put a re.py
+    del sys.path[0]
+
 import contextlib
 import json
 import os
@@ -7,7 +13,6 @@ import re
 import secrets
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 

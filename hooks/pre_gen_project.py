@@ -1,9 +1,14 @@
 """Refuses bad answers, all of them at once, before a file is written."""
 
+import sys
+from os.path import dirname
+
+if sys.path[0] == dirname(__file__):  # the temporary folder, in which anyone may have put a re.py
+    del sys.path[0]
+
 import json
 import keyword
 import re
-import sys
 from collections.abc import Callable
 
 # The one place where answers enter, and what `facts` of local_extensions.py knows about them. `tojson` writes ASCII on

@@ -152,8 +152,9 @@ def test_what_only_the_api_can_answer_is_refused_in_words_too(
 @pytest.fixture(scope="module")
 def hook() -> dict[str, Any]:
     """The names that the hook defines, without any answers."""
-    names: dict[str, Any] = {"__name__": "hook"}
-    exec(re.sub(r"\{\{ cookiecutter.*? \}\}", "{}", (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")), names)
+    file = TEMPLATE / "hooks/pre_gen_project.py"
+    names: dict[str, Any] = {"__name__": "hook", "__file__": str(file)}
+    exec(re.sub(r"\{\{ cookiecutter.*? \}\}", "{}", file.read_text("utf-8")), names)
     return names
 
 

@@ -56,8 +56,9 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 def hook() -> ModuleType:
     """The hook as a module, without answers: calling what writes .env is quicker than a bake."""
     module = ModuleType("post_gen_project")
-    source = (TEMPLATE / "hooks/post_gen_project.py").read_text(encoding="utf-8")
-    exec(compile(source.replace("{{ cookiecutter | tojson }}", "{}"), "post_gen_project.py", "exec"), module.__dict__)
+    module.__file__ = str(TEMPLATE / "hooks/post_gen_project.py")
+    source = Path(module.__file__).read_text(encoding="utf-8").replace("{{ cookiecutter | tojson }}", "{}")
+    exec(compile(source, module.__file__, "exec"), module.__dict__)
     return module
 
 

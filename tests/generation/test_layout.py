@@ -140,6 +140,18 @@ def test_without_uv_the_project_is_made_and_the_next_step_is_printed(
     assert (tmp_path / "my_project/manage.py").is_file()
 
 
+def test_a_module_that_lies_in_the_temporary_folder_is_not_imported(tmp_path: Path) -> None:
+    """cookiecutter runs the hooks from there, and on many systems anyone may write to it."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for module in ("json", "re", "secrets", "keyword"):
+        (temporary / f"{module}.py").write_text("raise SystemExit('not the standard library')\n")
+
+    done = bake_command(tmp_path, TMPDIR=str(temporary), TEMP=str(temporary))
+
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("hook", ["pre_gen_project.py", "post_gen_project.py"])
 def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_only(hook: str) -> None:
     tree = ast.parse((TEMPLATE / "hooks" / hook).read_text())
