@@ -1,8 +1,11 @@
-"""A worker is refused where it would get nothing to do."""
+"""What a worker does differently from the processes that only enqueue."""
 
 from typing import Any
 
 from celery.signals import celeryd_init
+
+# Nobody waits for a worker, so a slow broker is given more time before it counts as lost than a web request can give.
+BROKER_TIMEOUT = 5.0  # seconds
 
 
 def refuse_without_broker(conf: Any, **kwargs: Any) -> None:
@@ -18,6 +21,15 @@ def refuse_without_broker(conf: Any, **kwargs: Any) -> None:
         )
 
 
+def be_patient(conf: Any, **kwargs: Any) -> None:
+    """Widen the time limits of config/settings/celery.py, which are a web request's."""
+    conf.broker_connection_timeout = conf.redis_socket_connect_timeout = conf.redis_socket_timeout = BROKER_TIMEOUT
+    options = conf.broker_transport_options
+    wider = dict.fromkeys({"socket_connect_timeout", "socket_timeout"} & options.keys(), BROKER_TIMEOUT)
+    conf.broker_transport_options = {**options, **wider}
+
+
 def install() -> None:
-    """Ask every worker, before it connects to anything."""
+    """Ask and change every worker, before it connects to anything."""
     celeryd_init.connect(refuse_without_broker)
+    celeryd_init.connect(be_patient)

@@ -1,6 +1,9 @@
 """One page: start a report, watch it being made, read it. It works with and without a broker, and without JavaScript."""
 
+import functools
+import logging
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -14,11 +17,30 @@ from django.views.decorators.http import require_GET, require_http_methods
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
 
+View = Callable[..., HttpResponse]
+
+logger = logging.getLogger(__name__)
+
 QUEUED = "QUEUED"  # a state of our own: Celery's PENDING is also what an unknown id has
+
+
+def answer_503(view: View) -> View:
+    """Answer with a sentence, within two seconds, while the broker or the result backend is away."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except build_report.unavailable_errors:
+            logger.exception("The broker or the result backend is away.")
+            return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    return wrapped
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
+@answer_503
 def report_form(request: HttpRequest) -> HttpResponse:
     """Show the form; start a report when it is sent, and go to the report's page.
 
@@ -37,7 +59,7 @@ def enqueue(task_id: str, months: int) -> None:
     """Enqueue a report. That it waits is stored first: until a worker starts it, nothing else tells it from an unknown id.
 
     Raises:
-        kombu.exceptions.OperationalError: the broker is away. Nothing is stored then, so the form can be sent again.
+        background.task.BrokerUnavailableError: the broker is away. Nothing is stored then, so the form can be sent again.
     """
     build_report.update_state(task_id, QUEUED)
     try:
@@ -50,6 +72,7 @@ def enqueue(task_id: str, months: int) -> None:
 
 @never_cache
 @require_GET
+@answer_503
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Show how far a report is, or the report. The page is brought up to date by its script, or loads itself again.
 
@@ -63,7 +86,8 @@ def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 
 @never_cache
 @require_GET
-def report_status(request: HttpRequest, task_id: uuid.UUID) -> JsonResponse:
+@answer_503
+def report_status(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """How far a report is, for the page's script: the dictionary that ``status`` returns."""
     return JsonResponse(status(task_id))
 

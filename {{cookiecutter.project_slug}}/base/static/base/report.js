@@ -48,7 +48,7 @@ async function send(event) {
     } else if (response.ok) {
       form.submit(); // the server has something to say of what was typed: let it show its page
     } else {
-      throw new Error(`${response.status} ${response.statusText}`);
+      throw new Error(response.status === 503 ? "try again in a minute" : `${response.status} ${response.statusText}`);
     }
   } catch (error) {
     answered = true;
