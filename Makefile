@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running bench-bake lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant
 
 test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
 	$(BIN)/pytest tests/running
+
+test-faults: $(TOOLS) ## Kill, freeze and restart workers and brokers, and count the tasks (half an hour)
+	$(BIN)/pytest -m faults tests/running/faults
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py

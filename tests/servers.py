@@ -129,21 +129,36 @@ def program(name: str, *folders: str) -> str:
 
 @contextmanager
 def redis(folder: Path, name: str = "redis-server") -> Iterator[int]:
-    """A Redis, or with ``name="valkey-server"`` a Valkey; yields its port."""
+    """A Redis, or with ``name="valkey-server"`` a Valkey, that keeps nothing; yields its port."""
     port = free_port()
-    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with running([program(name), *settings], folder, os.environ, folder / "server.log") as server:
-        server.wait_for(lambda: accepts(port), f"{name} on port {port}")
+    with redis_server(folder, port, name, "--appendonly", "no"):
         yield port
 
 
 @contextmanager
+def redis_server(folder: Path, port: int, name: str, *settings: str) -> Iterator[Process]:
+    """A Redis or Valkey on a given port, whose data is in ``folder``; yields its process."""
+    command = [program(name), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *settings]
+    with running(command, folder, os.environ, folder / "server.log") as server:
+        server.wait_for(lambda: accepts(port) and "eady to accept" in server.output(), f"{name} on port {port}")
+        yield server
+
+
+@contextmanager
 def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
-    """A RabbitMQ node of its own, with its own port mapper, whose user and vhost are ``user``; yields its port."""
+    """A RabbitMQ whose user and vhost are ``user``; yields its port."""
+    port = free_port()
+    with rabbitmq_node(folder, port, user, password):
+        yield port
+
+
+@contextmanager
+def rabbitmq_node(folder: Path, port: int, user: str, password: str) -> Iterator[Process]:
+    """A RabbitMQ node on a given port, with its own port mapper, whose data is in ``folder``; yields its process."""
     server = program("rabbitmq-server", "usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/*/sbin")
     # Debian's wrapper on the path changes the user and the folder: the program behind it does neither.
     own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    port, mapper, distribution = free_port(), free_port(), free_port()
+    mapper, distribution = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.default = 127.0.0.1:{port}\ndefault_user = {user}\ndefault_pass = {password}\ndefault_vhost = {user}\n"
     )
@@ -154,7 +169,7 @@ def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
         "LANG": "C.UTF-8",
         "ERL_EPMD_PORT": str(mapper),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"test{secrets.token_hex(4)}@localhost",
+        "RABBITMQ_NODENAME": f"test{port}@localhost",
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -169,7 +184,7 @@ def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
         command = [str(own) if own.exists() else server]
         with running(command, folder, environment, folder / "server.log") as node:
             node.wait_for(lambda: "Server startup complete" in node.output(), f"RabbitMQ on port {port}")
-            yield port
+            yield node
 
 
 @contextmanager

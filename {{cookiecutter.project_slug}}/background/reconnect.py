@@ -5,8 +5,7 @@ kombu 5.7.0: while a lost connection is closed, or a late acknowledgement is sen
 raises ``AttributeError: 'NoneType' object has no attribute 'hostname'``. Celery reconnects after connection errors
 only, so the worker ends with status 1. Here the same moment raises a connection error.
 
-Delete this file and its two mentions in config/celery.py when kombu does so itself: the test that goes with it fails
-when the method is no longer there.
+Delete this file and its mention in config/celery.py when kombu does so itself: the test that goes with it then fails.
 """
 
 from typing import Any
@@ -25,7 +24,8 @@ class Channel(redis.Channel):
         """
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("The connection to the broker was lost.")
-        parameters: dict[str, Any] = super()._connparams(asynchronous)
+        kombu: Any = super()
+        parameters: dict[str, Any] = kombu._connparams(asynchronous)
         return parameters
 
 
@@ -33,9 +33,3 @@ class Transport(redis.Transport):
     """kombu's transport, with the channel above."""
 
     Channel = Channel
-
-
-def install() -> None:
-    """Take this transport for the URLs of Redis and Valkey, from the next connection on."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

@@ -3,14 +3,17 @@
 import os
 
 from celery import Celery
+from kombu.transport import TRANSPORT_ALIASES
 
-from background import heartbeat, reconnect, worker
+from background import heartbeat, worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+
+# By name: without Redis there is nothing that it could import.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "background.reconnect:Transport"))
 
 app = Celery("{{ cookiecutter.project_slug }}", task_cls="background.task:Task")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-reconnect.install()
 heartbeat.install(app)
 worker.install()

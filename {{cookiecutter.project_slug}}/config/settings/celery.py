@@ -59,7 +59,7 @@ if ON_REDIS:
         "unacked_restore_throttle": 1,
         # A broker that accepts the connection and then says nothing would hold the caller for ever. Seconds.
         "socket_connect_timeout": 0.5,
-        "socket_timeout": 1,
+        "socket_timeout": 0.5,
         "socket_keepalive": True,
     }
 elif ON_RABBITMQ:
@@ -109,7 +109,7 @@ CELERY_RESULT_BACKEND = tls.checked(env.str("CELERY_RESULT_BACKEND", "")) or "dj
 # Whoever enqueues a task that keeps its result connects to the result backend too: that fails as quickly. Seconds.
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": RETRY_POLICY}
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
-CELERY_REDIS_SOCKET_TIMEOUT = 1
+CELERY_REDIS_SOCKET_TIMEOUT = 0.5
 
 # A result nobody reads costs a write each. A task whose result is read says `ignore_result=False`.
 CELERY_TASK_IGNORE_RESULT = True

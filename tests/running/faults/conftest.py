@@ -1,0 +1,181 @@
+"""What the fault tests share, and the table that they print at the end."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.baking import Project
+from tests.running.faults.ledger import Ledger
+from tests.servers import Process, free_port, rabbitmq_node, redis_server, running, wait_until
+
+Installed = Callable[..., Project]
+ROWS = pytest.StashKey[list[tuple[str, tuple[int, int, int, int]]]]()
+TASKS = 2000
+# As compose.production.yaml starts it, but for both queues.
+WORKER = "worker --include recorded --loglevel INFO --queues default,long --without-gossip --without-mingle --without-heartbeat"
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder: `make test` leaves them to `make test-faults`."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker("faults")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ROWS] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what became of the tasks of each test."""
+    rows = config.stash[ROWS]
+    if rows:
+        terminalreporter.section("tasks")
+        terminalreporter.line(f"{'fault':62} {'sent':>6} {'done':>6} {'twice':>6} {'lost':>6}")
+        for name, row in rows:
+            terminalreporter.line(f"{name:62} " + " ".join(f"{number:6}" for number in row))
+
+
+class Broker:
+    """A broker that keeps its messages on disk, and that can be stopped, started again, frozen and woken."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind, self.folder, self.port = kind, folder, free_port()
+        self.stack = ExitStack()
+        self.process: Process
+
+    @property
+    def url(self) -> str:
+        if self.kind == "rabbitmq":
+            return f"amqp://faults:secret@127.0.0.1:{self.port}/faults"
+        return f"redis://127.0.0.1:{self.port}/1"
+
+    @property
+    def result_backend(self) -> str:
+        """Empty, for the project's database, or another database of the same Redis."""
+        return "" if self.kind == "rabbitmq" else f"redis://127.0.0.1:{self.port}/2"
+
+    def start(self) -> None:
+        if self.kind == "rabbitmq":
+            server = rabbitmq_node(self.folder, self.port, "faults", "secret")
+        else:
+            server = redis_server(self.folder, self.port, f"{self.kind}-server", "--appendonly", "yes")
+        self.process = self.stack.enter_context(server)
+
+    def stop(self) -> None:
+        self.stack.close()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """While this lasts, the kernel still accepts connections for the broker, and nobody answers."""
+        os.killpg(self.process.popen.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.popen.pid, signal.SIGCONT)
+
+
+class Team:
+    """A baked project with a broker, and the means to send tasks and to run workers."""
+
+    def __init__(self, project: Project, broker: Broker, ledger: Ledger, folder: Path, name: str) -> None:
+        self.project, self.broker, self.ledger, self.folder, self.name = project, broker, ledger, folder, name
+        self.environment = {
+            **project.environment,
+            "DJANGO_SETTINGS_MODULE": "faults_settings",
+            "CELERY_BROKER_URL": broker.url,
+            "CELERY_RESULT_BACKEND": broker.result_backend,
+            "LEDGER": str(ledger.path),
+            "REMAP_SIGTERM": "SIGQUIT",
+        }
+        self.python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+        self.logs = 0
+
+    def running(self, *arguments: str) -> AbstractContextManager[Process]:
+        """Python with these arguments, as a process of its own."""
+        self.logs += 1
+        log = self.folder / f"{self.logs}.log"
+        return running([self.python, *arguments], self.project.path, self.environment, log)
+
+    @contextmanager
+    def worker(self, concurrency: int = 4) -> Iterator[Process]:
+        """A worker that is ready."""
+        arguments = f"-m celery -A config {WORKER} --concurrency {concurrency}".split()
+        with self.running(*arguments, "--hostname", f"worker{self.logs}@%h") as worker:
+            worker.wait_for(lambda: " ready." in worker.output(), "a worker")
+            yield worker
+
+    @contextmanager
+    def sending(
+        self, count: int = TASKS, seconds: float = 0.02, per_second: float = 1e6, first: int = 0
+    ) -> Iterator[Process]:
+        """A process that enqueues tasks of so many seconds, so many a second."""
+        arguments = map(str, (first, count, seconds, per_second))
+        with self.running("send.py", *arguments) as sender:
+            yield sender
+
+    def send(self, count: int = TASKS, seconds: float = 0.02, first: int = 0) -> None:
+        """Enqueue tasks of so many seconds, and wait until all are enqueued."""
+        with self.sending(count, seconds, first=first) as sender:
+            wait_until(lambda: sender.popen.poll() is not None, "the end of the sender")
+            assert sender.popen.returncode == 0, sender.output()
+
+    def run(self, code: str, *arguments: str) -> str:
+        """Run Python code with the project's Django set up; return what it printed."""
+        preface = "import django; django.setup(); import recorded\n"
+        done = subprocess.run(
+            [self.python, "-c", preface + code, *arguments],
+            cwd=self.project.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        return done.stdout
+
+    def wait_until_done(self, seconds: float, tasks: int = TASKS) -> None:
+        """Wait until every task has come to an end."""
+        wait_until(
+            lambda: len(self.ledger.count("end")) >= tasks,
+            f"{tasks} tasks, of which {len(self.ledger.count('end'))} were done at first",
+            seconds,
+        )
+
+
+def children(process: Process) -> list[int]:
+    """The ids of a process's children."""
+    pid = process.popen.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture(scope="session", params=["redis", "rabbitmq"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of broker."""
+    return str(request.param)
+
+
+@pytest.fixture
+def team(
+    kind: str, installed: Installed, tmp_path: Path, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+) -> Iterator[Team]:
+    project = installed(tmp_path / "project", broker=kind)
+    for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
+        shutil.copy(HERE / f"project/{source}.py", project.path / f"{target}.py")
+    project.make("migrate")
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Broker(kind, folder)
+    broker.start()
+    team = Team(project, broker, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
+    try:
+        yield team
+    finally:
+        broker.stop()
+        pytestconfig.stash[ROWS].append((request.node.name, team.ledger.row()))

@@ -1,0 +1,145 @@
+"""What every task of the project keeps: an eager run is as a worker's, and enqueueing never hangs."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery import Task, shared_task
+from celery.exceptions import QueueNotFound, TaskRevokedError
+from celery.states import REVOKED
+from django.utils import timezone
+from kombu.exceptions import EncodeError
+
+from background.task import BrokerUnavailableError
+from config import celery_app
+
+Run = Callable[..., Any]
+eager_only = pytest.mark.skipif(not celery_app.conf.task_always_eager, reason="a broker does it by itself")
+
+
+@shared_task(name="tests.give_back", ignore_result=False)
+def give_back(value: Any) -> Any:
+    return value
+
+
+@shared_task(name="tests.give_back_a_tuple", ignore_result=False)
+def give_back_a_tuple() -> tuple[int, int]:
+    return 1, 2
+
+
+@shared_task(name="tests.give_back_a_set", ignore_result=False)
+def give_back_a_set() -> set[int]:
+    return {1}
+
+
+@shared_task(name="tests.fail_with_a_refused_connection")
+def fail_with_a_refused_connection() -> None:
+    raise ConnectionRefusedError("of another service")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_result_is_what_json_gives_back(run: Run) -> None:
+    assert run(give_back_a_tuple) == [1, 2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_result_that_is_not_json_is_a_failure(run: Run) -> None:
+    with pytest.raises(EncodeError):
+        run(give_back_a_set)
+
+
+def test_a_task_on_a_queue_that_nobody_serves_is_refused() -> None:
+    with pytest.raises(QueueNotFound):
+        give_back.apply_async([1], queue="misspelt")
+
+
+@eager_only
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expires": -1},
+        {"expires": timezone.now() - timedelta(seconds=1)},
+        {"expires": 5, "countdown": 10},
+        {"expires": 5, "eta": timezone.now() + timedelta(hours=1)},
+    ],
+)
+@pytest.mark.django_db
+def test_an_expired_task_is_revoked_and_not_run(options: dict[str, Any], started: list[str]) -> None:
+    task_id = str(uuid.uuid4())
+
+    result = give_back.apply_async([1], task_id=task_id, **options)
+
+    assert (result.state, give_back.AsyncResult(task_id).state) == (REVOKED, REVOKED)
+    with pytest.raises(TaskRevokedError):
+        result.get()
+    assert started == []
+
+
+@eager_only
+@pytest.mark.parametrize(
+    "options", [{"expires": 60}, {"expires": timezone.now() + timedelta(days=1)}, {"countdown": 5}]
+)
+@pytest.mark.django_db
+def test_a_task_that_has_not_expired_is_run(options: dict[str, Any]) -> None:
+    assert give_back.apply_async([1], **options).get() == 1
+
+
+@eager_only
+def test_an_error_of_the_task_itself_is_not_taken_for_the_broker_s() -> None:
+    with pytest.raises(ConnectionRefusedError):
+        fail_with_a_refused_connection.delay()
+
+
+ENQUEUE = """
+import django; django.setup()
+from celery import shared_task
+from background.task import BrokerUnavailableError
+@shared_task(ignore_result=False)
+def task():
+    pass
+try:
+    task.delay()
+except BrokerUnavailableError as error:
+    print(error)
+"""
+
+
+@pytest.fixture(params=["refused", "silent"])
+def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a broker that is away: its port refuses connections, or takes them and never answers."""
+    scheme = "redis" if importlib.util.find_spec("redis") else "amqp"
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            server.listen()
+        yield f"{scheme}://127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_enqueueing_raises_one_exception_when_the_broker_is_away(broker_url: str) -> None:
+    """Whether it is Redis or RabbitMQ, refuses or is silent. It also ends: a hang is a failure of this test."""
+    result_backend = broker_url if broker_url.startswith("redis") else ""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.development",
+        "CELERY_BROKER_URL": broker_url,
+        "CELERY_RESULT_BACKEND": result_backend,
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-c", ENQUEUE], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert ".task was not enqueued, the broker is away: " in done.stdout
+
+
+def test_the_exception_names_what_it_means() -> None:
+    task: Task = give_back
+
+    assert BrokerUnavailableError in task.unavailable_errors
