@@ -113,7 +113,10 @@ def refused(sender: Process) -> list[float]:
 
 @pytest.mark.parametrize("poison", ["end_its_process", "be_killed", "exhaust_memory"])
 def test_a_task_that_ends_its_process_each_time_ends_as_a_failure(team: Team, poison: str) -> None:
-    """The others are not held up; the failure is recorded though the task does not keep its result."""
+    """The others are not held up; the failure is recorded though the task does not keep its result.
+
+    A process that is killed is a chance, and is tried again; a ``MemoryError`` is the task's own answer, and is final.
+    """
     send = f"print(recorded.{poison}.delay({TASKS}).id)"
     with team.worker() as worker:
         task_id = team.run(send).strip()
