@@ -67,7 +67,8 @@ def test_without_the_example_app_the_checks_pass(project: Project) -> None:
         "config/urls.py": r'    path\("", include\("base.urls"\)\),\n',
         "config/settings/celery.py": r"(?s)(?<=CELERY_BEAT_SCHEDULE: dict\[str, dict\[str, Any\]\] = \{).*(?=\})",
     }
-    for name, mention in mentions.items():
+    routes = ("config/settings/celery.py", r'    "base\.tasks\.\w+": \{"queue": "long"\},\n')
+    for name, mention in [*mentions.items(), routes]:
         text, count = re.subn(mention, "", (project.path / name).read_text())
         assert count == 1, name
         (project.path / name).write_text(text)

@@ -7,20 +7,20 @@ https://docs.celeryq.dev/en/stable/userguide/configuration.html
 from datetime import datetime, timedelta
 from ssl import CERT_REQUIRED
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, solar
 from django_celery_beat.clockedschedule import clocked
 from kombu.entity import Exchange, Queue
 
-from background import tls
 from config.settings.base import TIME_ZONE, env
 
 # Broker
 
 # What depends on the broker is chosen by the scheme of its URL, when a process starts: to change the broker is to change
 # the URL.
-BROKER_URL = tls.checked(env.str("CELERY_BROKER_URL", ""))
+BROKER_URL = env.str("CELERY_BROKER_URL", "")
 ON_REDIS = BROKER_URL.startswith(("redis:", "rediss:"))  # Valkey too
 ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 
@@ -73,9 +73,13 @@ elif ON_RABBITMQ:
     # Messages are replicated and on disk before they are confirmed. Classic queues can lose them with their node.
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
 
-if BROKER_URL.startswith("amqps:"):
-    # The certificate is for this broker, not just for any: py-amqp checks no host name unless it is told to.
-    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}  # None: that of the URL
+# With TLS the broker's certificate is checked, and that it is for the host of the URL. Left to itself Celery checks none
+# of Redis and no host name of RabbitMQ, so that anyone in between can read and write tasks. The environment's URL reaches
+# Celery directly, not by the setting above, so these stand beside it. `?ssl_ca_certs=FILE` names an authority of one's own.
+if BROKER_URL.startswith("rediss:"):
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}
+elif BROKER_URL.startswith("amqps:"):
+    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": urlsplit(BROKER_URL).hostname}
 
 # Queues
 
@@ -104,12 +108,15 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # Results
 
 # Empty means the project's own database.
-CELERY_RESULT_BACKEND = tls.checked(env.str("CELERY_RESULT_BACKEND", "")) or "django-db"
+CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", "") or "django-db"
 
 # Whoever enqueues a task that keeps its result connects to the result backend too: that fails as quickly. Seconds.
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": RETRY_POLICY}
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
 CELERY_REDIS_SOCKET_TIMEOUT = 0.5
+
+if CELERY_RESULT_BACKEND.startswith("rediss:"):
+    CELERY_REDIS_BACKEND_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}  # as for the broker
 
 # A result nobody reads costs a write each. A task whose result is read says `ignore_result=False`.
 CELERY_TASK_IGNORE_RESULT = True
