@@ -10,7 +10,7 @@ Delete this file and its mention in config/celery.py when kombu does so itself: 
 
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import redis
 
 
 class Channel(redis.Channel):
