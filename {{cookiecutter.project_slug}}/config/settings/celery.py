@@ -77,7 +77,7 @@ elif ON_RABBITMQ:
 # of Redis and no host name of RabbitMQ, so that anyone in between can read and write tasks. The environment's URL reaches
 # Celery directly, not by the setting above, so these stand beside it. `?ssl_ca_certs=FILE` names an authority of one's own.
 if BROKER_URL.startswith("rediss:"):
-    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}
+    CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
     CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": urlsplit(BROKER_URL).hostname}
 
