@@ -1,5 +1,6 @@
 """Real servers and processes for the tests: on loopback, on free ports, in folders of their own, and stopped again."""
 
+import json
 import os
 import pwd
 import secrets
@@ -178,6 +179,7 @@ def rabbitmq_node(folder: Path, port: int, user: str, password: str) -> Iterator
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
+    (folder / "environment.json").write_text(json.dumps(environment))
     epmd = ["epmd", "-port", str(mapper), "-address", "127.0.0.1"]
     with running([program("epmd"), *epmd[1:]], folder, environment, folder / "epmd.log") as names:
         names.wait_for(lambda: accepts(mapper), "Erlang's port mapper")
@@ -185,6 +187,21 @@ def rabbitmq_node(folder: Path, port: int, user: str, password: str) -> Iterator
         with running(command, folder, environment, folder / "server.log") as node:
             node.wait_for(lambda: "Server startup complete" in node.output(), f"RabbitMQ on port {port}")
             yield node
+
+
+def rabbitmq_queues(folder: Path, vhost: str) -> list[str]:
+    """The names of the queues on the vhost of the node that ``rabbitmq`` runs in ``folder``."""
+    # As above: Debian's wrapper on the path would change the user.
+    own = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
+    command = [str(own) if own.exists() else program("rabbitmqctl", "usr/lib/rabbitmq/lib/*/sbin")]
+    listed = subprocess.run(
+        [*command, "--quiet", "--vhost", vhost, "list_queues", "--no-table-headers", "name"],
+        env=json.loads((folder / "environment.json").read_text()),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return listed.stdout.split()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from tests.baking import CHOICES, MAKE, Project
 from tests.running.site import Site
-from tests.servers import Process, free_port, rabbitmq, redis, running, wait_until
+from tests.servers import Process, free_port, rabbitmq, rabbitmq_queues, redis, running, wait_until
 
 Installed = Callable[..., Project]
 # How a person starts the three: each in a terminal of its own, or all in one.
@@ -26,14 +26,21 @@ TWO_USERS = """
 from users.models import User
 User.objects.bulk_create([User(username=f"user{n}", email=f"user{n}@example.com") for n in range(2)])
 """
+# Everything that Redis or Valkey holds for tests: queues, bindings and results.
+KEYS_OF_TESTS = """
+from redis import Redis
+from django.conf import settings
+urls = [settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND]
+print(*(key.decode() for url in urls for key in Redis.from_url(url).scan_iter("*tests-*")))
+"""
 WELCOMED = "from base.models import WelcomeMail; print(WelcomeMail.objects.exclude(sent_at=None).count())"
 
 
 class Team:
     """A project whose web server, worker and beat run."""
 
-    def __init__(self, project: Project, site: Site, processes: list[Process]) -> None:
-        self.project, self.site, self.processes = project, site, processes
+    def __init__(self, project: Project, site: Site, processes: list[Process], folder: Path) -> None:
+        self.project, self.site, self.processes, self.folder = project, site, processes, folder
 
     def output(self) -> str:
         return "".join(process.output() for process in self.processes)
@@ -69,7 +76,7 @@ def team(
             stack.enter_context(running([*MAKE, *targets], project.path, environment, folder / f"{targets[0]}.log"))
             for targets in STARTS[request.param]
         ]
-        team = Team(project, Site(port), processes)
+        team = Team(project, Site(port), processes, folder)
         processes[0].wait_for(team.site.answers, "the site")
         wait_until(lambda: " ready." in team.output(), "a worker")
         yield team
@@ -105,14 +112,25 @@ def test_an_entry_of_two_seconds_fires_again_and_again(team: Team) -> None:
 
 
 def test_the_project_s_own_tests_pass_through_the_broker(team: Team) -> None:
-    """On a queue of their own, beside the worker that runs."""
+    """On queues of their own, beside the worker that runs, and of which nothing is left."""
     variables = team.project.variables()
     urls = (f"{name}={variables[name]}" for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"))
+
+    reports = team.output().count("Task base.tasks.build_report")
 
     tests = team.project.make("test", *urls).stdout
 
     assert " passed" in tests
     assert " skipped" not in tests
+    assert team.output().count("Task base.tasks.build_report") == reports
+    assert queues_of_tests(team) == []
+
+
+def queues_of_tests(team: Team) -> list[str]:
+    """What the broker holds for a run of the project's tests."""
+    if "amqp" in str(team.project.variables()["CELERY_BROKER_URL"]):
+        return [name for name in rabbitmq_queues(team.folder, "my_project") if name.startswith("tests-")]
+    return team.project.python(KEYS_OF_TESTS).split()
 
 
 def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:

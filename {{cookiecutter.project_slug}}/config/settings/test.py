@@ -1,4 +1,6 @@
-"""Tests. They are eager whatever .env says; a CELERY_BROKER_URL in the real environment sends the same tests through it."""
+"""Tests. They are eager whatever .env says, but for those that ask for a worker: these need a CELERY_BROKER_URL in the
+real environment.
+"""
 
 import os
 
@@ -12,7 +14,7 @@ from config.settings.celery import *
 SECRET_KEY = "for-tests-only"
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # A file, not memory: the worker of a test that goes through a broker has a connection of its own.
+    # A file, not memory: the worker of a test that goes through a broker is another process.
     DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}
 
 # A password's hash is slow by design, and no test needs it to be.

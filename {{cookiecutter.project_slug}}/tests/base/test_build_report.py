@@ -6,11 +6,11 @@ import pytest
 from django.core.management import call_command
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("both_modes")
 def test_the_command_prints_the_result_of_the_report() -> None:
     out = StringIO()
 
-    call_command("build_report", months=2, stdout=out)
+    call_command("build_report", months=1, stdout=out)
 
-    assert out.getvalue().count("new users\n") == 2
-    assert "Result: 0 new users in 2 months (SUCCESS)." in out.getvalue()
+    assert out.getvalue().count("new users\n") == 1
+    assert "Result: 0 new users in 1 months (SUCCESS)." in out.getvalue()

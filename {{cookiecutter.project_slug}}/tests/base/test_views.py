@@ -46,6 +46,7 @@ def test_the_form_brings_a_new_task_id_each_time(client: Client) -> None:
     assert first != second
 
 
+@pytest.mark.usefixtures("both_modes")
 def test_a_form_that_is_sent_starts_the_report_that_its_page_shows(
     client: Client, task_id: str, wait_until: WaitUntil
 ) -> None:
@@ -57,14 +58,15 @@ def test_a_form_that_is_sent_starts_the_report_that_its_page_shows(
     assert page(client, task_id).count("<tr><td>") == 2
 
 
+@pytest.mark.usefixtures("both_modes")
 def test_a_form_that_is_sent_twice_starts_one_report(
-    client: Client, task_id: str, started: list[str], wait_until: WaitUntil
+    client: Client, task_id: str, enqueued: list[str], wait_until: WaitUntil
 ) -> None:
     first, second = (client.post(FORM, {"months": 1, "task_id": task_id}) for _ in range(2))
     wait_until(lambda: is_ready(task_id))
 
     assert first["Location"] == second["Location"]
-    assert started == [task_id]
+    assert enqueued == [task_id]
 
 
 def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
@@ -89,13 +91,13 @@ def broker_is_away(*args: Any, **kwargs: Any) -> None:
 
 @pytest.mark.parametrize("months", ["0", "61", "many", ""])
 def test_a_form_that_is_not_valid_comes_back_with_its_errors(
-    months: str, client: Client, task_id: str, started: list[str]
+    months: str, client: Client, task_id: str, enqueued: list[str]
 ) -> None:
     response = client.post(FORM, {"months": months, "task_id": task_id})
 
     assert response.status_code == HTTPStatus.OK
     assert list(response.context["form"].errors) == ["months"]
-    assert started == []
+    assert enqueued == []
 
 
 def test_a_report_that_nobody_started_is_not_found(client: Client, task_id: str) -> None:
@@ -141,6 +143,7 @@ def test_a_report_that_failed_says_so_and_keeps_the_reason_to_the_log(client: Cl
     assert "swordfish" not in page(client, task_id)
 
 
+@pytest.mark.usefixtures("both_modes")
 def test_a_report_that_raises_is_stored_as_failed(client: Client, task_id: str, wait_until: WaitUntil) -> None:
     """In eager mode it is raised here as well."""
     with contextlib.suppress(TypeError):
