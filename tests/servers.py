@@ -129,12 +129,19 @@ def program(name: str, *folders: str) -> str:
 
 @contextmanager
 def redis(folder: Path, name: str = "redis-server") -> Iterator[int]:
-    """A Redis, or with ``name="valkey-server"`` a Valkey; yields its port."""
+    """A Redis, or with ``name="valkey-server"`` a Valkey, that keeps nothing; yields its port."""
     port = free_port()
-    settings = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with running([program(name), *settings], folder, os.environ, folder / "server.log") as server:
-        server.wait_for(lambda: accepts(port), f"{name} on port {port}")
+    with redis_server(folder, port, name, "--appendonly", "no"):
         yield port
+
+
+@contextmanager
+def redis_server(folder: Path, port: int, name: str, *settings: str) -> Iterator[Process]:
+    """A Redis or Valkey on a given port, whose data is in ``folder``; yields its process."""
+    command = [program(name), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), *settings]
+    with running(command, folder, os.environ, folder / "server.log") as server:
+        server.wait_for(lambda: accepts(port) and "eady to accept" in server.output(), f"{name} on port {port}")
+        yield server
 
 
 @contextmanager
