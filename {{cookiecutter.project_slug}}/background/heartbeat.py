@@ -1,7 +1,8 @@
-"""A file that is touched while a worker or beat is alive, for a container's probe: ``find FILE -mmin -0.5``.
+"""A file that says how a worker or beat is, for a container's probe: ``sh background/healthcheck.sh live|ready``.
 
 The file is touched from the worker's event loop and from beat's tick, not from a thread of its own, so it grows old
-when either hangs. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
+when either hangs. A broker that is away is no reason to be killed, so the file is touched too while the process waits
+for it, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
 """
 
 import os
@@ -11,8 +12,38 @@ from typing import Any
 from celery import Celery, bootsteps
 from celery.signals import beat_init
 
-INTERVAL = 10.0  # seconds; a probe allows 30
+INTERVAL = 10.0  # seconds; the probe allows 30
 VARIABLE = "CELERY_HEARTBEAT_FILE"
+READY = "ready"
+WAITING = "waiting for the broker"
+
+
+def say(state: str) -> None:
+    """Write how the process is. The file is replaced, so that a probe never reads half of it."""
+    file = Path(os.environ[VARIABLE])
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(f"{state}\n", encoding="utf-8")
+    new.replace(file)
+
+
+def say_while_connecting(connection: Any) -> Any:
+    """Make a connection of kombu's say that it waits, in each second in which it does, and return it.
+
+    kombu waits up to 30 seconds between two attempts, and neither the worker's timer nor beat's tick runs meanwhile.
+    It calls back every second of it (``kombu/utils/functional.py``, ``retry_over_time``).
+    """
+    ensure_connection = connection.ensure_connection
+
+    def saying(errback: Any = None, max_retries: int | None = None, callback: Any = None, **options: Any) -> Any:
+        def call_back() -> None:
+            say(WAITING)
+            if callback:
+                callback()
+
+        return ensure_connection(errback, max_retries, callback=call_back, **options)
+
+    connection.ensure_connection = saying
+    return connection
 
 
 class WorkerHeartbeat(bootsteps.StartStopStep):
@@ -28,7 +59,7 @@ class WorkerHeartbeat(bootsteps.StartStopStep):
         self.entry: Any = None
 
     def start(self, parent: Any) -> None:
-        self.file.touch()
+        say(WAITING)
         self.entry = parent.timer.call_repeatedly(INTERVAL, self.file.touch, priority=10)
 
     def stop(self, parent: Any) -> None:
@@ -39,19 +70,40 @@ class WorkerHeartbeat(bootsteps.StartStopStep):
     terminate = stop  # a cold shutdown, as SIGQUIT asks for, calls this one
 
 
-def touch_at_each_tick(sender: Any, **kwargs: Any) -> None:
-    """Make beat's scheduler, of whatever class, touch the file whenever it looks for entries that are due."""
-    file, tick = Path(os.environ[VARIABLE]), sender.scheduler.tick
+class ConsumerReadiness(bootsteps.StartStopStep):
+    """Says that the worker is ready from when it consumes, and no longer when its connection is lost.
 
-    def touching_tick(*args: Any, **kwargs: Any) -> Any:
-        file.touch()
+    https://docs.celeryq.dev/en/stable/userguide/extending.html#consumer
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        ensure_connected = parent.ensure_connected
+        parent.ensure_connected = lambda connection: ensure_connected(say_while_connecting(connection))
+
+    def start(self, parent: Any) -> None:
+        say(READY)
+
+    def stop(self, parent: Any) -> None:
+        say(WAITING)
+
+
+def say_at_each_tick(sender: Any, **kwargs: Any) -> None:
+    """Make beat's scheduler, of whatever class, say that it lives whenever it looks for entries that are due."""
+    tick = sender.scheduler.tick
+    say_while_connecting(sender.scheduler.connection)
+
+    def saying_tick(*args: Any, **kwargs: Any) -> Any:
+        say(READY)
         return tick(*args, **kwargs)
 
-    sender.scheduler.tick = touching_tick
+    sender.scheduler.tick = saying_tick
 
 
 def install(app: Celery) -> None:
     """Give the app's workers and beats a heartbeat, where the environment asks for one."""
     if os.environ.get(VARIABLE):
         app.steps["worker"].add(WorkerHeartbeat)
-        beat_init.connect(touch_at_each_tick)
+        app.steps["consumer"].add(ConsumerReadiness)
+        beat_init.connect(say_at_each_tick)

@@ -5,11 +5,14 @@ from django.contrib import admin
 from django.urls import include, path
 from health_check.views import HealthCheckView
 
+from background import health
+
 admin.site.site_header = settings.PROJECT_NAME
 admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("health/", HealthCheckView.as_view(checks=["health_check.Database"])),
+    path("health/", HealthCheckView.as_view(checks=health.CHECKS)),
+    path("health/web/", HealthCheckView.as_view(checks=health.WEB_CHECKS)),
     path("", include("base.urls")),
 ]

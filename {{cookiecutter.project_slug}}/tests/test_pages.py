@@ -8,8 +8,9 @@ from django.urls import reverse
 
 
 @pytest.mark.django_db
-def test_the_health_page_answers(client: Client) -> None:
-    assert client.get("/health/").status_code == HTTPStatus.OK
+@pytest.mark.parametrize("url", ["/health/", "/health/web/"])
+def test_the_health_pages_answer(client: Client, url: str) -> None:
+    assert client.get(url).status_code == HTTPStatus.OK
 
 
 def test_an_administrator_reaches_the_admin_and_its_schedule(admin_client: Client) -> None:

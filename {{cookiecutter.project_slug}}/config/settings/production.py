@@ -16,8 +16,8 @@ ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS")
 # The proxy must set this header itself, or a client could claim https by sending it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
-# The container's own probe speaks plain http.
-SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+# The container's own probe, and monitoring beside it, speak plain http.
+SECURE_REDIRECT_EXEMPT = [r"^health/(web/)?$"]
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", 60)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

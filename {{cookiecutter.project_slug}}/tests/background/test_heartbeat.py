@@ -1,6 +1,7 @@
 """The file that a container's probe looks at is fresh while a worker or beat is alive, and gone after its stop."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 from celery import Celery
 from celery.beat import Service
 from celery.utils.timer2 import Timer
+from django.conf import settings
+from kombu.connection import Connection
 
 from background import heartbeat
 
@@ -24,12 +27,60 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def make_old(file: Path) -> None:
     os.utime(file, (0, 0))
 
 
 def is_fresh(file: Path) -> bool:
     return file.exists() and file.stat().st_mtime > 0
+
+
+def probe(question: str) -> tuple[int, str]:
+    """The exit status of a container's probe, and what it says."""
+    command = ["sh", str(settings.BASE_DIR / "background/healthcheck.sh"), question]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout.strip()
+
+
+def test_a_process_that_has_not_started_is_neither_alive_nor_ready(file: Path) -> None:
+    assert probe("live") == (1, "not live: the process has not started, or has ended")
+    assert probe("ready") == (1, "not ready: the process has not started, or has ended")
+
+
+def test_a_process_that_waits_for_the_broker_is_alive_but_not_ready(file: Path) -> None:
+    heartbeat.say(heartbeat.WAITING)
+
+    assert probe("live") == (0, "live: waiting for the broker")
+    assert probe("ready") == (1, "not ready: waiting for the broker")
+
+
+def test_a_process_that_works_is_alive_and_ready(file: Path) -> None:
+    heartbeat.say(heartbeat.READY)
+
+    assert probe("live") == (0, "live: ready")
+    assert probe("ready") == (0, "ready: ready")
+
+
+def test_a_process_that_hangs_is_neither_alive_nor_ready(file: Path) -> None:
+    heartbeat.say(heartbeat.READY)
+    make_old(file)
+
+    assert probe("live") == (1, "not live: the process has hung for more than 30 seconds")
+    assert probe("ready") == (1, "not ready: the process has hung for more than 30 seconds")
+
+
+def test_a_probe_must_be_asked_something(file: Path) -> None:
+    heartbeat.say(heartbeat.READY)
+
+    assert probe("")[0] == 1
 
 
 def test_a_worker_touches_the_file_again_and_again(
@@ -50,22 +101,48 @@ def test_a_worker_touches_the_file_again_and_again(
 
 def test_beat_touches_the_file_at_each_tick(file: Path) -> None:
     service = Service(Celery(set_as_current=False), scheduler_cls="celery.beat:Scheduler")
-    heartbeat.touch_at_each_tick(service)
-    file.touch()
+    heartbeat.say_at_each_tick(service)
+    heartbeat.say(heartbeat.WAITING)
     make_old(file)
 
     service.scheduler.tick()
 
     assert is_fresh(file)
+    assert probe("ready")[0] == 0
 
 
-def test_a_worker_process_touches_the_file_that_its_environment_names(file: Path, wait_until: WaitUntil) -> None:
+def test_a_process_that_connects_says_so_at_every_attempt(file: Path, free_port: int) -> None:
+    connection = heartbeat.say_while_connecting(Connection(f"amqp://127.0.0.1:{free_port}"))
+    seen: list[str] = []
+
+    def look_and_give_up() -> None:
+        seen.append(file.read_text(encoding="utf-8").strip())
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        connection.ensure_connection(callback=look_and_give_up)
+
+    assert seen == [heartbeat.WAITING]
+
+
+def test_a_worker_is_ready_from_when_it_consumes_until_its_connection_is_lost(file: Path) -> None:
+    consumer = SimpleNamespace(ensure_connected=lambda connection: connection)
+    step = heartbeat.ConsumerReadiness(consumer)
+
+    step.start(consumer)
+    consuming = probe("ready")[0]
+    step.stop(consumer)
+
+    assert (consuming, probe("ready")[0], probe("live")[0]) == (0, 1, 0)
+
+
+def test_a_worker_process_comes_to_be_ready(file: Path, wait_until: WaitUntil) -> None:
     """kombu's in-memory broker is enough to start a worker, though no other process reaches it."""
     command = [sys.executable, "-m", "celery", "--app", "config", "worker", "--pool", "solo"]
     environment = {**os.environ, "CELERY_BROKER_URL": "memory://", "CELERY_RESULT_BACKEND": ""}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as worker:
         try:
-            wait_until(file.exists)
+            wait_until(lambda: probe("ready")[0] == 0)
         finally:
             worker.kill()
 
@@ -77,3 +154,4 @@ def test_nothing_is_installed_where_no_file_is_named(monkeypatch: pytest.MonkeyP
     heartbeat.install(app)
 
     assert heartbeat.WorkerHeartbeat not in app.steps["worker"]
+    assert heartbeat.ConsumerReadiness not in app.steps["consumer"]

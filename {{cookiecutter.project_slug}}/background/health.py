@@ -1,0 +1,46 @@
+"""What ``/health/`` tells people and monitoring, and the smaller part of it that decides whether pages are answered.
+
+A broker that is away must not take the web server out of service: pages still answer. So a container's probe and a load
+balancer ask ``/health/web/``, and only people and monitoring ask ``/health/``.
+"""
+
+import dataclasses
+from datetime import timedelta
+
+from celery import Celery
+from celery.app import app_or_default
+from django.conf import settings
+from health_check.base import HealthCheck
+from health_check.exceptions import ServiceUnavailable
+from kombu.exceptions import OperationalError
+
+PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is told within two
+
+
+@dataclasses.dataclass
+class Broker(HealthCheck):
+    """Connects to the broker of ``CELERY_BROKER_URL``, whichever kind it is, and hears from it."""
+
+    app: Celery = dataclasses.field(default_factory=app_or_default, repr=False)
+    timeout = timedelta(seconds=2 * PATIENCE)
+
+    def run(self) -> None:
+        """Make a new connection, and close it.
+
+        Raises:
+            ServiceUnavailable: the broker refused, or said nothing.
+        """
+        options = self.app.conf.broker_transport_options
+        quicker = dict.fromkeys({"socket_connect_timeout", "socket_timeout"} & options.keys(), PATIENCE)
+        with self.app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
+            try:
+                connection.ensure_connection(max_retries=0)
+            except OperationalError as error:
+                raise ServiceUnavailable("The broker is away.") from error
+
+
+# What a page needs.
+WEB_CHECKS = ["health_check.Database"]
+
+# Where tasks are eager there is no broker to be asked. The lease of beat's schedule is to be the third check.
+CHECKS = WEB_CHECKS if settings.CELERY_TASK_ALWAYS_EAGER else [*WEB_CHECKS, "background.health.Broker"]
