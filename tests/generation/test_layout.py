@@ -159,3 +159,9 @@ def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_o
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert {module.partition(".")[0] for module in modules} <= sys.stdlib_module_names
+
+
+def test_the_first_hook_imports_nothing_that_a_file_beside_it_could_stand_in_for() -> None:
+    imports = re.findall(r"^ *(?:import|from) .*", (TEMPLATE / "hooks/pre_gen_project.py").read_text(), re.MULTILINE)
+
+    assert imports == ["import sys"]
