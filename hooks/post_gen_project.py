@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import stat
-import subprocess
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -214,25 +213,13 @@ def lock(folder: str) -> None:
     """Make uv.lock from the user's own index, or say how. ``BAKE_UV_LOCK=0`` leaves it out."""
     if os.environ.get("BAKE_UV_LOCK") == "0" or Path("uv.lock").exists():
         return
+    import subprocess  # here, because it takes a tenth of this hook's time
+
     try:
         subprocess.run(["uv", "lock", "--quiet"], check=True, timeout=LOCK_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
         reason = "uv is not installed" if isinstance(error, FileNotFoundError) else str(error)
         print(f"uv.lock was not made: {reason}. When uv and the network are there, in {folder}, run: uv lock")
-
-
-def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git in the project's folder. What it says is in English."""
-    return subprocess.run(
-        ["git", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
-        timeout=GIT_SECONDS,
-        check=False,
-    )
 
 
 def commit(folder: str) -> None:
@@ -242,6 +229,21 @@ def commit(folder: str) -> None:
     """
     if os.environ.get("BAKE_GIT_INIT") == "0":
         return
+    import subprocess
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run git in the project's folder. What it says is in English."""
+        return subprocess.run(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env={**os.environ, "LC_ALL": "C"},
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+
     by_hand = f'In {folder}, run: git init && git add --all && git commit --message "First commit"'
     if MADE_BY_CRUFT:
         print(f"cruft writes .cruft.json when this is done, so no git repository was made. {by_hand}")

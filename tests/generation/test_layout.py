@@ -10,10 +10,13 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
+from jinja2 import Environment
 
+from local_extensions import PlainTextExtension
 from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, rendered
 from tests.covering import BAKED, name_of
 
@@ -159,3 +162,32 @@ def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_o
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
     assert {module.partition(".")[0] for module in modules} <= sys.stdlib_module_names
+
+
+def test_the_first_hook_imports_nothing_that_a_file_beside_it_could_stand_in_for() -> None:
+    imports = re.findall(r"^ *(?:import|from) .*", (TEMPLATE / "hooks/pre_gen_project.py").read_text(), re.MULTILINE)
+
+    assert imports == ["import sys"]
+
+
+def test_jinja_compiles_no_name_and_no_choice_in_which_there_is_nothing_to_render(tmp_path: Path) -> None:
+    """Should cookiecutter come to ask for templates in another way, PlainTextExtension saves nothing any more."""
+    compiled: list[str] = []
+    compile = Environment.compile
+
+    def watch(self: Environment, source: Any, name: str | None = None, *more: Any, **named: Any) -> Any:
+        compiled.extend([source] if name is None else [])  # a file has a name, a text has none
+        return compile(self, source, name, *more, **named)
+
+    with mock.patch.object(Environment, "compile", watch):
+        bake_into(tmp_path)
+
+    assert "{{ cookiecutter | quarantine }}" in compiled
+    assert [source for source in compiled if "{" not in source] == []
+
+
+@pytest.mark.parametrize("text", ["", "plain", "}} %}", " line\n\n", "a\r\nb\rc\r\n", "{{ 1 + 1 }}\n", "{# #}", "{"])
+def test_a_text_is_what_jinja_would_make_of_it(text: str) -> None:
+    ours, jinja = (Environment(extensions=more, keep_trailing_newline=True) for more in ([PlainTextExtension], []))
+
+    assert ours.from_string(text).render(cookiecutter={}) == jinja.from_string(text).render(cookiecutter={})

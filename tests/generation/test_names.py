@@ -81,9 +81,10 @@ def test_every_question_and_every_private_variable_is_used() -> None:
     names = [name for name in json.loads(context) if name != "__prompts__" and not re.match(r"_[^_]", name)]
     project = TEMPLATE / "{{cookiecutter.project_slug}}"
     texts = [context, *(file.read_text() for folder in ("hooks", "templates") for file in (TEMPLATE / folder).rglob("*.*") if file.suffix != ".pyc")]  # fmt: skip
+    texts += [(TEMPLATE / "answer_validators.py").read_text()]
     texts += [str(file) + (project / file).read_text() for file in rendered(project)]
     everything = "\n".join(texts)
 
     assert [
-        name for name in names if f"cookiecutter.{name}" not in everything and f'ANSWERS["{name}"]' not in everything
+        name for name in names if f"cookiecutter.{name}" not in everything and f'answers["{name}"]' not in everything
     ] == []

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_extensions import taken
+from answer_validators import taken
 from tests import hostile
 from tests.baking import Project
 

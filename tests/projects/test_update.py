@@ -112,10 +112,10 @@ def test_an_update_can_change_an_answer(template: Path, project: Path) -> None:
 
 def test_an_update_knows_a_filter_that_only_the_newer_template_has(template: Path, project: Path) -> None:
     """cruft renders both versions in one process, and Python imports a module once."""
+    with (template / "answer_validators.py").open("a") as file:
+        file.write("\n\ndef loud(text: str) -> str:\n    return text.upper()\n")
     with (template / "local_extensions.py").open("a") as file:
-        file.write(
-            "\n\ndef loud(text: str) -> str:\n    return text.upper()\n\n\nLoudExtension = simple_filter(loud)\n"
-        )
+        file.write("\n\nfrom answer_validators import loud\n\nLoudExtension = simple_filter(loud)\n")
     change(template, "cookiecutter.json", '"local_extensions.', '"local_extensions.LoudExtension", "local_extensions.')
     change(template, "{{cookiecutter.project_slug}}/README.md", "## First start", "## {{ 'first' | loud }} start")
     commit(template, "A filter")
