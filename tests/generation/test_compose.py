@@ -17,6 +17,7 @@ from tests.conftest import missing
 
 Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
+WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
@@ -60,6 +61,7 @@ def test_the_profile_turns_on_broker_worker_and_beat(bake: Bake, file: str, brok
     assert compose(project, file, "broker")["services"].keys() == always | {
         broker_service(broker),
         "celery",
+        "celery-long",
         "celery-beat",
     }
 
@@ -89,7 +91,7 @@ def test_empty_means_eager_inside_compose_too(bake: Bake, broker: str) -> None:
 def test_processes_in_containers_reach_the_broker_by_its_service_s_name(bake: Bake, file: str, broker: str) -> None:
     services = compose(bake(broker=broker), file, "broker")["services"]
 
-    urls = {services[name]["environment"]["CELERY_BROKER_URL"] for name in ("web", "celery", "celery-beat")}
+    urls = {services[name]["environment"]["CELERY_BROKER_URL"] for name in ("web", *WORKERS, "celery-beat")}
     assert len(urls) == 1
     assert f"@{broker}:" in urls.copy().pop() or f"//{broker}:" in urls.pop()
 
@@ -121,6 +123,24 @@ def test_every_service_that_stays_has_a_healthcheck_and_can_be_scaled(
 
     assert [name for name, service in services.items() if name != "migrate" and "healthcheck" not in service] == []
     assert [name for name, service in services.items() if "container_name" in service] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_workers_differ_only_in_the_queue_that_they_serve(bake: Bake, file: str) -> None:
+    services = compose(bake(broker="redis"), file, "broker")["services"]
+    commands = {name: services[name]["command"] for name in WORKERS}
+    rest = [{key: value for key, value in services[name].items() if key != "command"} for name in WORKERS]
+
+    assert {name: words[words.index("--queues") + 1] for name, words in commands.items()} == WORKERS
+    assert rest[0] == rest[1]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_healthcheck_fails_because_the_broker_is_away(bake: Bake, file: str) -> None:
+    services = compose(bake(broker="redis"), file, "broker")["services"]
+
+    assert [services[name]["healthcheck"]["test"][-1] for name in (*WORKERS, "celery-beat")] == ["live"] * 3
+    assert "/health/web/" in services["web"]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)

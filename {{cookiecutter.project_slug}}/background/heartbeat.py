@@ -29,8 +29,8 @@ def say(state: str) -> None:
 def say_while_connecting(connection: Any) -> Any:
     """Make a connection of kombu's say that it waits, in each second in which it does, and return it.
 
-    kombu waits up to 30 seconds between two attempts, and neither the worker's timer nor beat's tick runs meanwhile.
-    It calls back every second of it (``kombu/utils/functional.py``, ``retry_over_time``).
+    Neither the worker's timer nor beat's tick runs until there is a connection. kombu calls back after each attempt, and
+    every second between two (``kombu/utils/functional.py``, ``retry_over_time``).
     """
     ensure_connection = connection.ensure_connection
 

@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
-from background import heartbeat, worker
+from background import heartbeat, reload, worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
@@ -16,4 +16,5 @@ app = Celery("{{ cookiecutter.project_slug }}", task_cls="background.task:Task",
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 heartbeat.install(app)
+reload.install()
 worker.install()
