@@ -91,7 +91,7 @@ CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name, CELERY_TASK_DEFAULT_EXCHANGE_TYPE), name, queue_arguments=QUEUE_ARGUMENTS)
     for name in ("default", "long")
 ]
-CELERY_TASK_ROUTES = {
+CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "base.tasks.build_report": {"queue": "long"},
 }
 
