@@ -22,8 +22,9 @@ def server() -> Iterator[socket.socket]:
 
 
 @pytest.fixture(params=["redis", "amqp"])
-def app(server: socket.socket, request: pytest.FixtureRequest) -> Celery:
+def app(server: socket.socket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Celery:
     """An app whose broker is that server, and that would wait for it for a minute."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # it wins over every app's own
     port = server.getsockname()[1]
     if request.param == "amqp":
         options = {}
