@@ -154,6 +154,7 @@ def test_every_dependency_is_used(installed: Installed, tmp_path: Path, broker: 
     places = (
         "Makefile",
         "Procfile",
+        "background/reload.sh",
         "Dockerfile",
         "compose.yaml",
         "compose.production.yaml",
