@@ -88,7 +88,7 @@ class PlainText:
 
 
 class PlainTextExtension(Extension):
-    """Hands back a text in which there is nothing to render, where Jinja would compile a template.
+    """Hands back a text in which there is nothing to render, where Jinja would compile a template; optimises nothing.
 
     cookiecutter does that for the name of each file and folder and for each choice, over a hundred times in a bake and
     a tenth of its time, and asks nothing of what it gets but to render (2.7.1, generate.py and prompt.py).
@@ -96,6 +96,7 @@ class PlainTextExtension(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
+        environment.optimized = False  # what is rendered once takes longer to optimise than it then saves
         compiled = environment.from_string
 
         def from_string(source: str, *more: Any, **named: Any) -> Any:

