@@ -148,11 +148,12 @@ def timezone(answers: Answers) -> list[str]:
     import zoneinfo
 
     system = Path("/usr/share/zoneinfo")  # where Django looks too: django/conf/__init__.py, Settings.__init__
-    names = zoneinfo.available_timezones() - {"localtime"}  # which is this machine's own, whatever it is
+    # This machine's own, whatever it is, and "not set": the database of schedules can't hold the name of either.
+    names = zoneinfo.available_timezones() - {"localtime", "Factory"}
     if not isinstance(value, str) or value not in names:
         near = difflib.get_close_matches(str(value)[:80], names, n=1, cutoff=0.7)
         return [
-            f"timezone {shown(value)} is not in the IANA database: try {near[0] if near else 'Europe/Paris'}, or UTC."
+            f"timezone {shown(value)} is no time zone of the IANA database: try {near[0] if near else 'Europe/Paris'}, or UTC."
         ]
     if system.exists() and not (system / value).exists():
         return [f"timezone {shown(value)} is not in {system}, where Django looks for it: try its newer name, or UTC."]

@@ -34,7 +34,7 @@ BAD_ANSWERS = {
         f"{'x' * 310}@example.com",
         'a"""\\',
     ],
-    "timezone": ["Mars/Olympus", "europe/paris", "Europe", "localtime", "posix/UTC", "../UTC", ""],
+    "timezone": ["Mars/Olympus", "europe/paris", "Europe", "localtime", "Factory", "posix/UTC", "../UTC", ""],
 }
 TAKEN = [
     "base",
@@ -118,7 +118,7 @@ def test_a_refusal_comes_before_what_cookiecutter_says(tmp_path: Path) -> None:
     done = bake_command(tmp_path, "timezone=europe/pari")
 
     assert done.stderr.startswith(
-        "ERROR: timezone 'europe/pari' is not in the IANA database: try Europe/Paris, or UTC.\n"
+        "ERROR: timezone 'europe/pari' is no time zone of the IANA database: try Europe/Paris, or UTC.\n"
     )
 
 
