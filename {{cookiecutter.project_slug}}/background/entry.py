@@ -161,7 +161,7 @@ def faults_of_options(entry: Mapping[str, Any]) -> Iterator[str]:
 
 def faults_of_fields(entry: Mapping[str, Any]) -> Iterator[str]:
     for name in (*FLAGS, "description"):
-        if entry.get(name, "") != "":
+        if name in entry:
             yield from refusal(name, entry[name])
     for name in MOMENTS:
         moment = entry.get(name)

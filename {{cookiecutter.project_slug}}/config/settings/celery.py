@@ -170,14 +170,16 @@ CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 
 CELERY_TIMEZONE = TIME_ZONE
 
-# Where beat reads the schedule. This one keeps it in the database, where the admin edits it.
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# The schedule is in the database, where the admin edits it. django-celery-beat's own class would write the entries below
+# over the edited ones whenever beat starts; this one only adds those that are not there.
+CELERY_BEAT_SCHEDULER = "background.scheduler:Scheduler"
 
 # The place for which solar events are computed, in degrees: north and east are positive. This is Greenwich.
 SOLAR_LATITUDE = 51.4769
 SOLAR_LONGITUDE = 0.0
 
-# One example of each kind that the database knows. `manage.py schedule seed` writes them there, and so does beat.
+# What a new database begins with: one example of each kind that it knows. `manage.py schedule seed` writes an entry there
+# once, and so does beat; a later change here reaches the entry by `manage.py schedule apply`.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "delete-expired-sessions": {  # a time of day
         "task": "base.tasks.delete_expired_sessions",

@@ -25,7 +25,7 @@ SOUND = {
     "task_acks_late": True,
     "task_time_limit": 300,
     "task_soft_time_limit": 270,
-    "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler",
+    "beat_scheduler": "background.scheduler:Scheduler",
 }
 
 
@@ -306,6 +306,7 @@ def test_the_serializer_of_a_task(app: Celery, serializer: str, found: list[str]
 @pytest.mark.parametrize(
     ("scheduler", "found"),
     [
+        ("background.scheduler:Scheduler", []),
         ("django_celery_beat.schedulers:DatabaseScheduler", []),
         ("django", []),
         ("celery.beat:PersistentScheduler", []),

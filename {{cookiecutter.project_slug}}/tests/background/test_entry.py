@@ -78,6 +78,7 @@ REFUSED = {
     "list of headers": (entry(options={"headers": ["a"]}), "'headers'"),
     "options that are a list": (entry(options=["queue"]), "options"),
     "flag as text": (entry(enabled="no"), "enabled"),
+    "empty flag": (entry(one_off=""), "one_off"),
     "no description": (entry(description=None), "description"),
     "naive": (entry(start_time=datetime(2030, 1, 1)), "needs a time zone"),
     "day as text": (entry(expires="tomorrow"), "must be a datetime"),

@@ -1,26 +1,234 @@
 """The schedule on the command line."""
 
-from typing import Any
+import json
+import sys
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from celery import current_app
-from django.core.management.base import BaseCommand, CommandParser
+from celery import Celery, current_app
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import OperationalError
 
-from background.schedule import seed
+from background import schedule
+from background.models import SeededEntry
+from background.schedule import Difference, RefusedEntryError, UnknownEntryError, refusal
+from background.timetable import next_run, readable, words
+
+HEADS = ("KEY", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", "FROM", "DRIFT")
+ORIGINS = {"database": "a person"}  # what the table says, where it is not the word itself
+
+
+class Line(NamedTuple):
+    """What the table, or the JSON, says of one entry."""
+
+    key: str
+    task: str
+    kind: str
+    schedule: str
+    enabled: bool
+    last_run: datetime | None
+    next_run: datetime | None
+    origin: str
+    drift: list[Difference]
 
 
 class Command(BaseCommand):
-    help = "List the schedule's entries. With `seed`, first write those of CELERY_BEAT_SCHEDULE that are not there."
+    help = (
+        "List the entries of the schedule, which is in the database: when they run, where they come from, and where they"
+        " drift from CELERY_BEAT_SCHEDULE of the settings."
+    )
+    # An entry that the database can't hold keeps nobody from looking at the others: the command says itself what it is.
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", nargs="?", choices=["list", "seed"], default="list")
+        parser.add_argument("--json", action="store_true", help="list the entries as JSON, with moments in ISO 8601")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="exit with 1 where an entry drifts, is refused, or is not in the database",
+        )
+        actions = parser.add_subparsers(dest="action", title="actions")
+        actions.add_parser("seed", help="write the entries of the settings that are not in the database")
+        apply = actions.add_parser("apply", help="write what the settings say over entries of the database")
+        apply.add_argument("keys", nargs="*", metavar="KEY", help="the entry's name")
+        apply.add_argument("--all", action="store_true", help="every entry that drifts or is not in the database")
+        apply.add_argument("--yes", action="store_true", help="ask nothing")
+        prune = actions.add_parser("prune", help="delete the entries that have gone from the settings")
+        prune.add_argument("--yes", action="store_true", help="ask nothing")
+        run = actions.add_parser("run", help="send the task of an entry now")
+        run.add_argument("key", metavar="KEY", help="the entry's name")
 
-    def handle(self, *args: Any, action: str, **options: Any) -> None:
-        if action == "seed":
-            for key in seed(current_app):
-                self.stdout.write(f"Seeded {key}.")
-        for entry in PeriodicTask.objects.order_by("name"):
-            state = "on" if entry.enabled else "off"
-            last_run = f"{timezone.localtime(entry.last_run_at):%Y-%m-%d %H:%M:%S}" if entry.last_run_at else "never"
-            self.stdout.write(f"{entry.name:<30} {state:<4} last run {last_run:<20} {entry.scheduler}")
+    def handle(self, *args: Any, action: str | None, **options: Any) -> None:
+        app = current_app
+        match action:
+            case "seed":
+                self.seed(app)
+            case "apply":
+                self.apply(app, options["keys"], everything=options["all"], yes=options["yes"])
+            case "prune":
+                self.prune(app, yes=options["yes"])
+            case "run":
+                self.run(app, options["key"])
+            case _:
+                self.show(app, as_json=options["json"], check=options["check"])
+
+    # The list
+
+    def show(self, app: Celery, *, as_json: bool, check: bool) -> None:
+        """Print the table or the JSON, and what is not as the settings say; with ``check`` only that, as an error."""
+        lines = list(lines_of(app))
+        problems = list(problems_of(app, lines))
+        if as_json:
+            self.stdout.write(json.dumps([as_object(line) for line in lines], indent=2, ensure_ascii=False))
+        elif not check:
+            self.show_table(lines)
+            if problems:
+                self.stdout.write("")
+        if check or not as_json:
+            for problem in problems:
+                (self.stderr if as_json else self.stdout).write(problem)
+        if check and problems:
+            raise CommandError("The schedule in the database is not that of the settings.")
+        if check and not as_json:
+            self.stdout.write("The schedule in the database is that of the settings.")
+
+    def show_table(self, lines: list[Line]) -> None:
+        rows = [HEADS, *map(cells, lines)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            text = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write(text.rstrip())
+
+    # What changes something
+
+    def seed(self, app: Celery) -> None:
+        written, refused = schedule.seed(app)
+        for key in written:
+            self.stdout.write(f"Seeded {key}.")
+        for key, reasons in refused.items():
+            self.stderr.write(refusal(key, reasons))
+        if refused:
+            raise CommandError("Not every entry of the settings could be seeded.")
+
+    def apply(self, app: Celery, keys: Collection[str], *, everything: bool, yes: bool) -> None:
+        if bool(keys) == everything:
+            raise CommandError("Name the entries, or say --all.")
+        refused = schedule.refused(app) if everything else {}
+        try:
+            entries = schedule.entries_of(app, set(app.conf.beat_schedule) - refused.keys() if everything else keys)
+            self.propose(app, entries, yes=yes)
+        except (UnknownEntryError, RefusedEntryError) as error:
+            raise CommandError(str(error)) from error
+        for key, reasons in refused.items():
+            self.stderr.write(refusal(key, reasons))
+        if refused:
+            raise CommandError("Not every entry of the settings could be applied.")
+
+    def propose(self, app: Celery, keys: Collection[str], *, yes: bool) -> None:
+        """Show what would be written over these entries, ask, and write it."""
+        missing = [key for key in schedule.missing(app) if key in keys]
+        drift = {key: differences for key, differences in schedule.drift(app).items() if key in keys}
+        for key in missing:
+            self.stdout.write(f"{key}: not in the database -> as in the settings")
+        for key, differences in drift.items():
+            for difference in differences:
+                self.stdout.write(f"{key}: {difference.field}: {difference.database} -> {difference.settings}")
+        if not missing and not drift:
+            self.stdout.write("There is nothing to apply.")
+            return
+        self.confirm("Write what the settings say", yes=yes)
+        for key in schedule.apply(app, [*missing, *drift]):
+            self.stdout.write(f"Applied {key}.")
+
+    def prune(self, app: Celery, *, yes: bool) -> None:
+        orphans = schedule.rows_of(schedule.orphans(app))
+        for row in orphans:
+            self.stdout.write(f"{row.name}: {row.task}, {words(row.scheduler)}, will be deleted")
+        if not orphans:
+            self.stdout.write("There is nothing to prune.")
+            return
+        self.confirm("Delete these entries", yes=yes)
+        for key in schedule.prune(app):
+            self.stdout.write(f"Deleted {key}.")
+
+    def run(self, app: Celery, key: str) -> None:
+        try:
+            result = schedule.run(app, key)
+        except (UnknownEntryError, RefusedEntryError, OperationalError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Sent {key}: task {result.id}.")
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask on a terminal, and raise a CommandError unless the answer is yes."""
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError("Nothing was changed: there is nobody to ask. Say --yes.")
+        if input(f"{question}? [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise CommandError("Nothing was changed.")
+
+
+def lines_of(app: Celery) -> Iterator[Line]:
+    """What there is to say of each entry, by key. The number of queries does not grow with that of the entries."""
+    rows = schedule.rows_of()
+    drift = schedule.drift(app, rows)
+    seeded = set(SeededEntry.objects.values_list("key", flat=True))
+    shared: dict[tuple[str, Any], tuple[str, Any]] = {}  # many rows may have one schedule, which takes long to read
+    for row in rows:
+        kind = next((kind for kind in schedule.KINDS if getattr(row, f"{kind}_id")), "none")
+        place = (kind, getattr(row, f"{kind}_id", None))
+        if place not in shared:
+            shared[place] = (words(row.scheduler), readable(row))
+        text, when = shared[place]
+        yield Line(
+            key=row.name,
+            task=row.task,
+            kind=kind,
+            schedule=text,
+            enabled=row.enabled,
+            last_run=row.last_run_at,
+            next_run=next_run(app, row, when) if when else None,
+            origin=schedule.origin(app, row.name, seeded),
+            drift=drift.get(row.name, []),
+        )
+
+
+def problems_of(app: Celery, lines: list[Line]) -> Iterator[str]:
+    """Where the database is not as the settings say, a line each."""
+    for line in lines:
+        for difference in line.drift:
+            yield f"{line.key} drifts: {difference}."
+    refused = schedule.refused(app)
+    for key, reasons in refused.items():
+        yield refusal(key, reasons)
+    for key in sorted(set(app.conf.beat_schedule) - {line.key for line in lines} - refused.keys()):
+        yield f"{key} is in the settings, and not in the database."
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """The row of the table."""
+    return (
+        line.key,
+        line.schedule,
+        "on" if line.enabled else "off",
+        as_cell(line.last_run) if line.last_run else "never",
+        "now" if line.next_run and line.next_run <= timezone.now() else as_cell(line.next_run),
+        ORIGINS.get(line.origin, line.origin),
+        "yes" if line.drift else "-",
+    )
+
+
+def as_cell(moment: datetime | None) -> str:
+    """A moment in the project's time zone."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "-"
+
+
+def as_object(line: Line) -> dict[str, Any]:
+    """The object of the JSON."""
+    moments = {
+        name: moment and timezone.localtime(moment).isoformat()
+        for name, moment in (("last_run", line.last_run), ("next_run", line.next_run))
+    }
+    return {**line._asdict(), **moments, "drift": [difference._asdict() for difference in line.drift]}

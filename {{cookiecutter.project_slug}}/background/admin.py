@@ -1,0 +1,70 @@
+"""The schedule in the admin: where its entries drift from the settings, and which beat leads."""
+
+from typing import Any
+
+from celery import current_app
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import PeriodicTask
+
+from background.models import Lease
+from background.schedule import apply, drift
+
+admin.site.unregister(PeriodicTask)
+
+
+@admin.register(PeriodicTask)
+class EntryAdmin(PeriodicTaskAdmin):
+    """django-celery-beat's list of the entries, with what differs from the settings."""
+
+    list_display = (*PeriodicTaskAdmin.list_display, "drift")
+    actions = (*PeriodicTaskAdmin.actions, "apply_settings")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Look for drift once for the rows of the page, and leave with each row what it says."""
+        changes: ChangeList = super().get_changelist_instance(request)
+        rows = list(changes.result_list)
+        found = drift(current_app, rows)
+        for row in rows:
+            row.differences = found.get(row.name, [])
+        return changes
+
+    @admin.display(description="Drift", empty_value="-")
+    def drift(self, row: Any) -> SafeString:
+        return format_html_join("\n", "<div>{}</div>", ((str(difference),) for difference in row.differences))
+
+    @admin.action(description="Apply the settings' values", permissions=["change"])
+    def apply_settings(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
+        found = drift(current_app, rows)
+        for key in apply(current_app, list(found)):
+            changes = "; ".join(f"{field}: {old} -> {new}" for field, old, new in found[key])
+            self.message_user(request, f"{key} was changed. {changes}.", messages.SUCCESS)
+        if not found:
+            self.message_user(request, "None of these entries drifts from the settings.", messages.WARNING)
+
+
+@admin.register(Lease)
+class LeaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Which beat leads, for whoever may see the schedule. Only the beats write it."""
+
+    list_display = ("name", "holder", "since", "ticked", "expires")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
+        return request.user.has_perm("django_celery_beat.view_periodictask")
+
+    def has_add_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
+        return False
