@@ -42,8 +42,8 @@ class EntryAdmin(PeriodicTaskAdmin):
     def apply_settings(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
         found = drift(current_app, rows)
         for key in apply(current_app, list(found)):
-            changes = "; ".join(f"{field}: {old} -> {new}" for field, old, new in found[key])
-            self.message_user(request, f"{key} was changed. {changes}.", messages.SUCCESS)
+            changes = "; ".join(f"{field} from {old} to {new}" for field, old, new in found[key])
+            self.message_user(request, f"Changed {key}: {changes}.", messages.SUCCESS)
         if not found:
             self.message_user(request, "None of these entries drifts from the settings.", messages.WARNING)
 

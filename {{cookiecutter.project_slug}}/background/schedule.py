@@ -16,7 +16,7 @@ from celery import Celery
 from celery.result import AsyncResult
 from celery.schedules import crontab, maybe_schedule, solar
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, models, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django_celery_beat.clockedschedule import clocked
@@ -93,8 +93,10 @@ def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
             if insert(key, entry):
                 seeded.written.append(key)
             present.add(key)
-        except (TypeError, ValueError, ValidationError) as error:  # no fault that is known
-            seeded.refused[key] = [str(error)]
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:  # a fault that background/entry.py does not know: the others go on
+            seeded.refused[key] = [repr(error)]
     SeededEntry.objects.bulk_create([SeededEntry(key=key) for key in present], ignore_conflicts=True)
     SeededEntry.objects.filter(~Exists(PeriodicTask.objects.filter(name=OuterRef("key")))).delete()
     return seeded

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 from celery import Celery, current_app
@@ -17,6 +18,9 @@ from background.schedule import Difference, RefusedEntryError, UnknownEntryError
 from background.timetable import next_run, readable, words
 
 HEADS = ("KEY", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", "FROM", "DRIFT")
+WIDTH = 120  # characters
+NARROWEST = 20  # characters for the words of a schedule
+GAP = "  "
 ORIGINS = {"database": "a person"}  # what the table says, where it is not the word itself
 
 
@@ -95,11 +99,17 @@ class Command(BaseCommand):
             self.stdout.write("The schedule in the database is that of the settings.")
 
     def show_table(self, lines: list[Line]) -> None:
+        """Print the table. Where it would be too wide, the words for a schedule are broken into several lines."""
         rows = [HEADS, *map(cells, lines)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            text = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self.stdout.write(text.rstrip())
+        others = sum(widths) - widths[1] + len(GAP) * (len(widths) - 1)
+        widths[1] = min(widths[1], max(WIDTH - others, NARROWEST))
+        for key, text, *rest in rows:
+            first, *more = wrap(text, widths[1])
+            row = zip((key, first, *rest), widths, strict=True)
+            self.stdout.write(GAP.join(cell.ljust(width) for cell, width in row).rstrip())
+            for part in more:
+                self.stdout.write(" " * widths[0] + GAP + part)
 
     # What changes something
 
