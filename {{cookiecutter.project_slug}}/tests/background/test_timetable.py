@@ -7,6 +7,7 @@ import pytest
 from celery.schedules import crontab
 from django.utils import timezone
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from django_celery_beat.tzcrontab import TzAwareCrontab
 
 from background.schedule import as_row
 from background.timetable import next_run, readable, words
@@ -79,7 +80,7 @@ def test_an_overdue_entry_runs_now() -> None:
 
 def test_no_entry_runs_before_its_start_time() -> None:
     assert due(entry(timedelta(minutes=10), start_time=FUTURE)) == FUTURE
-    assert due(entry(crontab(minute=0), start_time=FUTURE)) == FUTURE + timedelta(minutes=30)
+    assert due(entry(TzAwareCrontab(minute=0), start_time=FUTURE)) == FUTURE + timedelta(minutes=30)
 
 
 @pytest.mark.parametrize(
