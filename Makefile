@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake bench-throughput lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,9 @@ test-faults: $(TOOLS) ## Kill, freeze and restart workers and brokers, and count
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py
+
+bench-throughput: $(TOOLS) ## Measure a worker against the best-known Django template's settings (needs Linux and Redis)
+	$(BIN)/python -m benchmarks.throughput.throughput
 
 lint: $(TOOLS) ## Check format, style and types of the template's own code
 	$(BIN)/ruff format --diff .

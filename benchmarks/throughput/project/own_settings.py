@@ -1,0 +1,3 @@
+"""The project's own settings for production. Copied into a project."""
+
+from config.settings.production import *
