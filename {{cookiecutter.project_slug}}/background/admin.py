@@ -1,4 +1,4 @@
-"""The schedule in the admin: where its entries drift from the settings, and which beat leads."""
+"""The schedule in the admin, with where its entries drift from the settings."""
 
 from typing import Any
 
@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
-from background.models import Lease
 from background.schedule import apply, drift
 
 admin.site.unregister(PeriodicTask)
@@ -46,25 +45,3 @@ class EntryAdmin(PeriodicTaskAdmin):
             self.message_user(request, f"Changed {key}: {changes}.", messages.SUCCESS)
         if not found:
             self.message_user(request, "None of these entries drifts from the settings.", messages.WARNING)
-
-
-@admin.register(Lease)
-class LeaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Which beat leads, for whoever may see the schedule. Only the beats write it."""
-
-    list_display = ("name", "holder", "since", "ticked", "expires")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
-        return request.user.has_perm("django_celery_beat.view_periodictask")
-
-    def has_add_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Lease | None = None) -> bool:
-        return False

@@ -1,19 +1,15 @@
-"""The admin shows where the schedule drifts, and which beat leads."""
+"""The admin shows where the schedule drifts from the settings."""
 
 from http import HTTPStatus
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from background.models import Lease
 from background.schedule import drift, seed
 from config import celery_app
 
@@ -21,19 +17,12 @@ pytestmark = pytest.mark.django_db
 
 Entries = dict[str, dict[str, Any]]
 LIST = reverse("admin:django_celery_beat_periodictask_changelist")
-LEASES = reverse("admin:background_lease_changelist")
 
 
 @pytest.fixture
 def seeded(entries: Entries) -> Entries:
     seed(celery_app)
     return entries
-
-
-@pytest.fixture
-def lease() -> Lease:
-    now = timezone.now()
-    return Lease.objects.create(name="beat", holder="beat@a-host", since=now, ticked=now, expires=now)
 
 
 def apply_to(client: Client, *keys: str) -> str:
@@ -95,27 +84,3 @@ def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) ->
     page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[row.pk]))
 
     assert page.status_code == HTTPStatus.OK
-
-
-def test_the_leader_can_be_seen_and_not_changed(lease: Lease, admin_client: Client) -> None:
-    page = reverse("admin:background_lease_change", args=[lease.pk])
-
-    assert lease.holder in admin_client.get(LEASES).content.decode()
-    assert admin_client.get(page).status_code == HTTPStatus.OK
-    assert admin_client.post(page, {"holder": "me"}).status_code == HTTPStatus.FORBIDDEN
-    assert admin_client.get(reverse("admin:background_lease_add")).status_code == HTTPStatus.FORBIDDEN
-
-
-@pytest.mark.parametrize(
-    ("permissions", "status"),
-    [(["view_periodictask"], HTTPStatus.OK), ([], HTTPStatus.FORBIDDEN)],
-    ids=["may", "may not"],
-)
-def test_who_may_see_the_schedule_may_see_who_leads(
-    lease: Lease, client: Client, permissions: list[str], status: HTTPStatus
-) -> None:
-    user = get_user_model().objects.create_user("ada", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client.force_login(user)
-
-    assert client.get(LEASES).status_code == status
