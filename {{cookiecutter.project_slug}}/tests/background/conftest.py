@@ -11,7 +11,7 @@ from django_celery_beat.clockedschedule import clocked
 from config import celery_app
 
 # Redis and its transport: a project with RabbitMQ has no use for them.
-collect_ignore = [] if find_spec("redis") else ["test_reconnect.py"]
+collect_ignore = [] if find_spec("redis") else ["test_reconnect.py", "test_redis_client.py"]
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+import pytest
 from kombu.connection import Connection
 from kombu.transport import redis
-from redis import ConnectionPool
 
 from background import redis_client
 
@@ -13,7 +13,7 @@ def channel(channel_class: Any) -> Any:
     """A channel that has not connected: a pool connects when a connection is borrowed."""
     made = channel_class.__new__(channel_class)
     made._pool = made._async_pool = None
-    made._get_pool = lambda asynchronous=False: ConnectionPool()
+    made._get_pool = lambda asynchronous=False: pytest.importorskip("redis").ConnectionPool()
     made._sentinel_manager = made._async_sentinel_manager = None
     made.global_keyprefix = ""
     made.Client = made._get_client()
