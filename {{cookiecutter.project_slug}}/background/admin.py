@@ -21,7 +21,8 @@ admin.site.unregister(PeriodicTask)
 class EntryAdmin(PeriodicTaskAdmin):
     """django-celery-beat's list of the entries, with what differs from the settings."""
 
-    list_display = (*PeriodicTaskAdmin.list_display, "drift")
+    # After the name and whether it is on: at the end of the line it would be out of sight.
+    list_display = (*PeriodicTaskAdmin.list_display[:2], "drift", *PeriodicTaskAdmin.list_display[2:])
     actions = (*PeriodicTaskAdmin.actions, "apply_settings")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
