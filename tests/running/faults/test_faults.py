@@ -71,8 +71,8 @@ def unfinished(team: Team) -> set[int]:
 
 
 def test_the_broker_is_restarted_ten_times_under_load(team: Team) -> None:
-    """Each time the same worker process is at work again within ten seconds."""
-    with team.worker() as worker, team.sending(per_second=TASKS / 60) as sender:
+    """Each time the same worker process is at work again within ten seconds, of which the load lasts ten times twelve."""
+    with team.worker() as worker, team.sending(per_second=TASKS / 120) as sender:
         wait_for_load(team, 20)
         for _ in range(10):
             team.broker.stop()
