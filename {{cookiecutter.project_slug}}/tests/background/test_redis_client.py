@@ -1,8 +1,8 @@
 """A channel to Redis uses one client for all its messages."""
 
+from importlib import import_module
 from typing import Any
 
-import pytest
 from kombu.connection import Connection
 from kombu.transport import redis
 
@@ -13,7 +13,7 @@ def channel(channel_class: Any) -> Any:
     """A channel that has not connected: a pool connects when a connection is borrowed."""
     made = channel_class.__new__(channel_class)
     made._pool = made._async_pool = None
-    made._get_pool = lambda asynchronous=False: pytest.importorskip("redis").ConnectionPool()
+    made._get_pool = lambda asynchronous=False: import_module("redis").ConnectionPool()
     made._sentinel_manager = made._async_sentinel_manager = None
     made.global_keyprefix = ""
     made.Client = made._get_client()
