@@ -18,8 +18,7 @@ if [ -z "$(find "$CELERY_HEARTBEAT_FILE" -mmin -0.5)" ]; then
     exit 1
 fi
 state=$(cat "$CELERY_HEARTBEAT_FILE")
-if [ "$1" = ready ] && [ "$state" != ready ]; then
-    echo "not ready: $state"
-    exit 1
-fi
-echo "$1: $state"
+case $1:$state in
+    live:* | ready:ready*) echo "$1: $state" ;;
+    *) echo "not ready: $state"; exit 1 ;;
+esac

@@ -6,6 +6,7 @@ for it, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FIL
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +92,20 @@ class ConsumerReadiness(bootsteps.StartStopStep):
 
 def say_at_each_tick(sender: Any, **kwargs: Any) -> None:
     """Make beat's scheduler, of whatever class, say that it lives whenever it looks for entries that are due."""
-    tick = sender.scheduler.tick
-    say_while_connecting(sender.scheduler.connection)
+    scheduler = sender.scheduler
+    tick = scheduler.tick
+    say_while_connecting(scheduler.connection)
+    said, when = "", 0.0
 
     def saying_tick(*args: Any, **kwargs: Any) -> Any:
-        say(READY)
+        nonlocal said, when
+        state, now = getattr(scheduler, "state", READY), time.monotonic()
+        if state != said or now - when >= 1:  # a tick for each entry can be hundreds a second
+            say(state)
+            said, when = state, now
         return tick(*args, **kwargs)
 
-    sender.scheduler.tick = saying_tick
+    scheduler.tick = saying_tick
 
 
 def install(app: Celery) -> None:

@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
-from background import heartbeat, reload, worker
+from background import beat, heartbeat, reload, worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
@@ -15,6 +15,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "background.redis_cl
 app = Celery("{{ cookiecutter.project_slug }}", task_cls="background.task:Task", amqp="background.connection:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+beat.install()
 heartbeat.install(app)
 reload.install()
 worker.install()
