@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake bench-throughput lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake bench-beat bench-throughput lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,10 +49,13 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 	$(BIN)/pytest tests/running
 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers and brokers, and count the tasks (half an hour)
-	$(BIN)/pytest -m faults tests/running/faults
+	$(BIN)/pytest -m faults tests/running
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py
+
+bench-beat: $(TOOLS) ## Measure django-celery-beat's scheduler and ours by the number of entries (needs Redis and PostgreSQL)
+	$(BIN)/python -m benchmarks.beat.beat
 
 bench-throughput: $(TOOLS) ## Measure a worker against the best-known Django template's settings (needs Linux and Redis)
 	$(BIN)/python -m benchmarks.throughput.throughput

@@ -10,9 +10,12 @@ from datetime import timedelta
 from celery import Celery
 from celery.app import app_or_default
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 from kombu.exceptions import OperationalError
+
+from background import lease
 
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is told within two
 
@@ -39,8 +42,33 @@ class Broker(HealthCheck):
                 raise ServiceUnavailable("The broker is away.") from error
 
 
+@dataclasses.dataclass
+class Schedule(HealthCheck):
+    """Asks the lease of the schedule whether a beat sends what is due."""
+
+    # The longest without a tick: a hand-over takes up to 15 seconds.
+    silence: timedelta = dataclasses.field(default=timedelta(seconds=30), repr=False)
+
+    def run(self) -> None:
+        """Ask the database in one query.
+
+        Raises:
+            ServiceUnavailable: no beat has ever led, or none has ticked for longer than ``silence``.
+        """
+        try:
+            with connection.temporary_connection():
+                tenure = lease.tenure(lease.SCHEDULE)
+        except (DatabaseError, InterfaceError) as error:
+            raise ServiceUnavailable("The database is away.") from error
+        if tenure is None:
+            raise ServiceUnavailable("No beat has ever run.")
+        if tenure.age > self.silence:
+            raise ServiceUnavailable(f"No beat has ticked for {tenure.age.total_seconds():.0f} seconds.")
+
+
 # What a page needs.
 WEB_CHECKS = ["health_check.Database"]
 
-# Where tasks are eager there is no broker to be asked. The lease of beat's schedule is to be the third check.
-CHECKS = WEB_CHECKS if settings.CELERY_TASK_ALWAYS_EAGER else [*WEB_CHECKS, "background.health.Broker"]
+# Where tasks are eager there is no broker to be asked, and nobody has to run beat.
+WITH_BROKER = ["background.health.Broker", "background.health.Schedule"]
+CHECKS = WEB_CHECKS if settings.CELERY_TASK_ALWAYS_EAGER else [*WEB_CHECKS, *WITH_BROKER]

@@ -18,6 +18,8 @@ from django.db.models.functions import Now
 
 from background.models import Lease
 
+SCHEDULE = "beat"  # the lease of those who send what is due
+
 LIFETIME = 12.0  # seconds from a renewal to when another may take the lease
 RENEWAL = 3.0  # seconds between two renewals
 MARGIN = 3.0  # seconds, for a clock that is set, and for what the holder does after it has looked

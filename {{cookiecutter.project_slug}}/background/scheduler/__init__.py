@@ -8,7 +8,7 @@ from background.scheduler.scale import Scale
 from background.scheduler.seed import Seed
 
 
-class Scheduler(Seed, Lead, Scale, DatabaseScheduler):
+class Scheduler(Lead, Seed, Scale, DatabaseScheduler):
     """django-celery-beat's scheduler, which keeps the schedule in the database; each base class says what it changes."""
 
     @property

@@ -9,7 +9,7 @@ from celery.signals import beat_init
 from celery.utils.log import get_logger
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from background.lease import Claim
+from background.lease import SCHEDULE, Claim
 
 logger = get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Lead:
     does not send.
     """
 
-    lease = "beat"
+    lease = SCHEDULE
 
     app: Any
     _dirty: set[str]  # the names of entries that ran, and were not recorded
@@ -38,7 +38,7 @@ class Lead:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.claim = Claim(self.lease)
         self.leads = False
-        self.role = STANDS_BY  # for people and probes
+        self.role = ""  # for people and probes
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
@@ -71,6 +71,10 @@ class Lead:
         except (DatabaseError, InterfaceError) as error:
             self.cut_off(error)
         else:
+            if self.role == CUT_OFF:
+                logger.info("The database is back.")
+            if not self.leads and self.role != STANDS_BY:
+                logger.info("This beat stands by: another leads.")
             self.role = LEADS if self.leads else STANDS_BY
         return self.leads and self.claim.is_held
 

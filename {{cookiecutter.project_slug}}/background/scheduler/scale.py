@@ -105,6 +105,7 @@ class Scale:
     _last_full_sync: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._schedule = {}
         self._looked = float("-inf")
         self.broker_is_away = False
         self._shared: dict[tuple[str, Any], SharedSchedule] = {}
@@ -201,7 +202,8 @@ class Scale:
         now = time.monotonic()
         if now - self._looked >= self.look_every:
             self._looked = now
-            if self._initial_read or self.schedule_changed() or self.is_to_be_read_again():
+            changed = self.schedule_changed()  # asked before reading, so that no change is missed in between
+            if self._initial_read or changed or self.is_to_be_read_again():
                 self.read_again()
         return self._schedule
 
@@ -240,7 +242,7 @@ class Scale:
 
     def load(self) -> None:
         """Read the enabled rows, and make anew the entries whose row is not as it was read before."""
-        old = {} if self._initial_read else self._schedule
+        old = self._schedule
         new: dict[str, Any] = {}
         changed = []
         self.read_schedules()
@@ -313,7 +315,10 @@ class Scale:
     # Recording
 
     def sync(self) -> None:
-        """Record the runs, in one transaction. Without a database they are kept, and recorded later."""
+        """Record the runs, in one transaction. Without a database they are kept, and recorded later.
+
+        Inside another's transaction an error is raised, because that one has failed too.
+        """
         schedule = self._schedule
         entries = [schedule[name] for name in self._dirty if name in schedule]
         try:
@@ -321,6 +326,8 @@ class Scale:
                 with transaction.atomic():
                     self.record(entries)
         except (DatabaseError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise
             logger.error("%d runs could not be recorded, and are kept: %s", len(entries), error)
         else:
             self._dirty.clear()

@@ -13,17 +13,18 @@ logger = get_logger(__name__)
 class Seed:
     """For django-celery-beat 2.9.0, whose ``DatabaseScheduler`` writes the settings over the database at each start.
 
-    Its ``setup_schedule`` hands Celery's default entry and then the settings' to ``update_from_dict``.
+    Both Celery's default entry and the settings' come to ``update_from_dict``.
     """
 
     app: Any
-    schedule: Any
-    Entry: Any
-    Model: Any
 
     def setup_schedule(self) -> None:
-        """Seed, then say where database and settings differ. A database that is away is an error, and ends beat."""
-        super().setup_schedule()  # type: ignore[misc]
+        """Seed, before the schedule is read for the first time, and say where database and settings differ.
+
+        A database that is away is an error, and ends beat.
+        """
+        self.install_default_entries({})  # type: ignore[attr-defined]
+        self.update_from_dict(self.app.conf.beat_schedule)
         for key, differences in drift(self.app).items():
             logger.warning("The entry %s drifts: %s.", key, "; ".join(map(str, differences)))
         if keys := orphans(self.app):
@@ -35,5 +36,3 @@ class Seed:
         seeded = seed(self.app, {key: own.get(key, entry) for key, entry in mapping.items()})
         for key, reasons in seeded.refused.items():
             logger.error("The entry %s is refused, and will not run: %s.", key, "; ".join(reasons))
-        rows = self.Model.objects.enabled().filter(name__in=seeded.written)
-        self.schedule.update({row.name: self.Entry(row, app=self.app) for row in rows})

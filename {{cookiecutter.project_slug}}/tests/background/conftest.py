@@ -1,5 +1,6 @@
 """What is tested only where it is installed, and a schedule for the tests of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from celery.schedules import crontab, solar
 from django_celery_beat.clockedschedule import clocked
 
+from background.scheduler import Scheduler
 from config import celery_app
 
 # Redis and its transport: a project with RabbitMQ has no use for them.
@@ -25,3 +27,12 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     }
     monkeypatch.setitem(celery_app.conf, "beat_schedule", entries)
     return entries
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Scheduler]:
+    """Start a beat inside the test, without a service that ticks it."""
+    # beat closes old connections and ends transactions: the test's own would go with them.
+    monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
+    monkeypatch.setattr("django_celery_beat.schedulers.transaction.commit", lambda: None)
+    return lambda: Scheduler(app=celery_app)

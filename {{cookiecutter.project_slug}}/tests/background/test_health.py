@@ -3,15 +3,22 @@
 import socket
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
 from celery import Celery
 from django.conf import settings
+from django.db.models.functions import Now
 from django.test import Client
 from health_check.exceptions import ServiceUnavailable
 
-from background.health import Broker
+from background.health import Broker, Schedule
+from background.lease import LIFETIME, SCHEDULE, Claim
+from background.models import Lease
+
+# The checks that an eager project does without.
+WITH_BROKER = () if settings.CELERY_TASK_ALWAYS_EAGER else ("Broker()", "Schedule()")
 
 
 @pytest.fixture
@@ -53,15 +60,39 @@ def test_a_broker_that_refuses_is_told_within_two_seconds(app: Celery, server: s
     assert seconds_until_it_is_told_unavailable(app) < 2
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_each_check_is_told_by_itself(client: Client) -> None:
+    Claim(SCHEDULE).take()
+
     response = client.get("/health/", {"format": "json"})
 
     assert response.status_code == HTTPStatus.OK
-    assert response.json() == {
-        "Database(alias='default')": "OK",
-        **({} if settings.CELERY_TASK_ALWAYS_EAGER else {"Broker()": "OK"}),
-    }
+    assert response.json() == {"Database(alias='default')": "OK", **dict.fromkeys(WITH_BROKER, "OK")}
+
+
+@pytest.mark.django_db
+def test_a_beat_that_has_just_ticked_is_well() -> None:
+    Claim(SCHEDULE).take()
+
+    Schedule().run()
+
+
+@pytest.mark.django_db
+def test_no_beat_is_told_apart_from_one_that_ticks_no_longer() -> None:
+    with pytest.raises(ServiceUnavailable, match=r"No beat has ever run\."):
+        Schedule().run()
+    Claim(SCHEDULE).take()
+    Lease.objects.update(ticked=Now() - timedelta(minutes=1))
+    with pytest.raises(ServiceUnavailable, match=r"No beat has ticked for 6\d seconds\."):
+        Schedule().run()
+
+
+@pytest.mark.django_db
+def test_a_hand_over_is_no_illness() -> None:
+    Claim(SCHEDULE).take()
+    Lease.objects.update(ticked=Now() - timedelta(seconds=LIFETIME + 5), expires=Now())
+
+    Schedule().run()
 
 
 @pytest.mark.django_db

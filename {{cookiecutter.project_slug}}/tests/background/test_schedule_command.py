@@ -17,6 +17,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from kombu.exceptions import OperationalError
 
 from background import schedule as module
+from background.lease import SCHEDULE, Claim
 from background.management.commands import schedule as command
 from config import celery_app
 
@@ -116,7 +117,7 @@ def test_the_table_shows_where_an_entry_comes_from(seeded: Entries) -> None:
 
 
 def test_the_columns_are_as_wide_as_what_they_hold(seeded: Entries) -> None:
-    head, *rows = schedule().splitlines()
+    head, *rows = schedule().partition("\n\n")[0].splitlines()
 
     assert all(row.index(" on ") == head.index("STATE") - 1 for row in rows)
     assert head.startswith(f"{'KEY':<{len('an-event-of-the-sun')}}  SCHEDULE")
@@ -134,12 +135,28 @@ def test_a_wide_table_is_broken_where_the_schedule_is(seeded: Entries) -> None:
 def test_each_difference_has_a_line_below_the_table(seeded: Entries) -> None:
     change("a-length-of-time", queue="long", priority=3)
 
-    below = schedule().partition("\n\n")[2].splitlines()
+    below = schedule().split("\n\n")[1].splitlines()
 
     assert below == [
         "a-length-of-time drifts: queue is long in the database, nothing in the settings.",
         "a-length-of-time drifts: priority is 3 in the database, nothing in the settings.",
     ]
+
+
+def test_the_end_says_which_beat_leads(seeded: Entries) -> None:
+    def end() -> str:
+        return schedule().splitlines()[-1]
+
+    never = end()
+    claim = Claim(SCHEDULE)
+    claim.take()
+    leads = end()
+    claim.release()
+
+    assert never == "No beat has ever run."
+    assert leads.startswith(f"The beat {claim.holder} leads since 20")
+    assert leads.endswith(" seconds ago.")
+    assert end().startswith("No beat runs. The last one ticked ")
 
 
 def test_the_json_has_moments_in_iso_8601(seeded: Entries) -> None:

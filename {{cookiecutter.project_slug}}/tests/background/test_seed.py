@@ -1,6 +1,7 @@
 """beat seeds the schedule when it starts, and says what it found."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,23 +11,12 @@ from django.db import DatabaseError
 from django_celery_beat.models import PeriodicTask
 
 from background.scheduler import Scheduler, seed
-from config import celery_app
 
 pytestmark = pytest.mark.django_db
 
 Entries = dict[str, dict[str, Any]]
+Start = Callable[[], Scheduler]
 CLEANUP = "celery.backend_cleanup"
-
-
-@pytest.fixture(autouse=True)
-def inside_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """beat closes old connections and ends transactions: the test's own would go with them."""
-    monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
-    monkeypatch.setattr("django_celery_beat.schedulers.transaction.commit", lambda: None)
-
-
-def start() -> Scheduler:
-    return Scheduler(app=celery_app)
 
 
 def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -35,14 +25,14 @@ def messages(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     ]
 
 
-def test_a_start_of_beat_seeds_the_entries_and_celery_s_own(entries: Entries) -> None:
+def test_a_start_of_beat_seeds_the_entries_and_celery_s_own(start: Start, entries: Entries) -> None:
     scheduler = start()
 
     assert set(PeriodicTask.objects.values_list("name", flat=True)) == {*entries, CLEANUP}
     assert scheduler.schedule["a-length-of-time"].schedule.run_every == timedelta(minutes=10)
 
 
-def test_a_start_of_beat_changes_no_row(entries: Entries) -> None:
+def test_a_start_of_beat_changes_no_row(start: Start, entries: Entries) -> None:
     start()
     PeriodicTask.objects.update(queue="long", description="A person's.")
     before = list(PeriodicTask.objects.order_by("pk").values())
@@ -52,7 +42,7 @@ def test_a_start_of_beat_changes_no_row(entries: Entries) -> None:
     assert list(PeriodicTask.objects.order_by("pk").values()) == before
 
 
-def test_an_entry_that_is_off_is_seeded_and_does_not_run(entries: Entries) -> None:
+def test_an_entry_that_is_off_is_seeded_and_does_not_run(start: Start, entries: Entries) -> None:
     entries["a-length-of-time"]["enabled"] = False
 
     scheduler = start()
@@ -61,7 +51,9 @@ def test_an_entry_that_is_off_is_seeded_and_does_not_run(entries: Entries) -> No
     assert PeriodicTask.objects.filter(name="a-length-of-time", enabled=False).exists()
 
 
-def test_the_settings_win_over_celery_s_own_entry(entries: Entries, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_settings_win_over_celery_s_own_entry(
+    start: Start, entries: Entries, caplog: pytest.LogCaptureFixture
+) -> None:
     entries[CLEANUP] = {"task": CLEANUP, "schedule": crontab(hour=5, minute=0)}
 
     start()
@@ -70,7 +62,9 @@ def test_the_settings_win_over_celery_s_own_entry(entries: Entries, caplog: pyte
     assert messages(caplog, logging.WARNING) == []
 
 
-def test_a_refused_entry_is_an_error_with_its_reasons(entries: Entries, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_entry_is_an_error_with_its_reasons(
+    start: Start, entries: Entries, caplog: pytest.LogCaptureFixture
+) -> None:
     entries["a-faulty-one"] = {"task": "a", "schedule": 0.5}
 
     scheduler = start()
@@ -81,7 +75,9 @@ def test_a_refused_entry_is_an_error_with_its_reasons(entries: Entries, caplog: 
     assert "a-length-of-time" in scheduler.schedule
 
 
-def test_drift_is_one_warning_an_entry_with_both_values(entries: Entries, caplog: pytest.LogCaptureFixture) -> None:
+def test_drift_is_one_warning_an_entry_with_both_values(
+    start: Start, entries: Entries, caplog: pytest.LogCaptureFixture
+) -> None:
     start()
     PeriodicTask.objects.filter(name="a-length-of-time").update(queue="long", priority=3)
 
@@ -93,7 +89,9 @@ def test_drift_is_one_warning_an_entry_with_both_values(entries: Entries, caplog
     assert "priority is 3" in warning
 
 
-def test_orphans_are_one_warning_and_go_on_running(entries: Entries, caplog: pytest.LogCaptureFixture) -> None:
+def test_orphans_are_one_warning_and_go_on_running(
+    start: Start, entries: Entries, caplog: pytest.LogCaptureFixture
+) -> None:
     start()
     for key in ("a-length-of-time", "a-time-of-day"):
         del entries[key]
@@ -105,7 +103,9 @@ def test_orphans_are_one_warning_and_go_on_running(entries: Entries, caplog: pyt
     assert "a-length-of-time" in scheduler.schedule
 
 
-def test_an_error_of_the_database_is_not_hidden(entries: Entries, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_database_is_not_hidden(
+    start: Start, entries: Entries, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*args: Any) -> None:
         raise DatabaseError
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from background import schedule
+from background import lease, schedule
 from background.models import SeededEntry
 from background.schedule import Difference, RefusedEntryError, UnknownEntryError, refusal
 from background.timetable import next_run, readable, words
@@ -93,6 +93,8 @@ class Command(BaseCommand):
         if check or not as_json:
             for problem in problems:
                 (self.stderr if as_json else self.stdout).write(problem)
+        if not check and not as_json:
+            self.stdout.write(f"\n{leader()}")
         if check and problems:
             raise CommandError("The schedule in the database is not that of the settings.")
         if check and not as_json:
@@ -178,6 +180,17 @@ class Command(BaseCommand):
             raise CommandError("Nothing was changed: there is nobody to ask. Say --yes.")
         if input(f"{question}? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise CommandError("Nothing was changed.")
+
+
+def leader() -> str:
+    """Which beat sends what is due, in a sentence."""
+    tenure = lease.tenure(lease.SCHEDULE)
+    if tenure is None:
+        return "No beat has ever run."
+    ago = f"{tenure.age.total_seconds():.0f} seconds ago"
+    if not tenure.is_live:
+        return f"No beat runs. The last one ticked {ago}."
+    return f"The beat {tenure.holder} leads since {as_cell(tenure.since)}, and ticked {ago}."
 
 
 def lines_of(app: Celery) -> Iterator[Line]:
