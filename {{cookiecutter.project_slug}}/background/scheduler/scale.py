@@ -209,7 +209,7 @@ class Scale:
 
     def is_to_be_read_again(self) -> bool:
         age: timedelta = datetime.now() - self._last_full_sync
-        return age.total_seconds() >= READ_AGAIN
+        return abs(age.total_seconds()) >= READ_AGAIN  # in autumn the local time is set back by an hour
 
     def read_again(self) -> None:
         """Record what ran, and read the rows. What fails is tried again at the next look."""
