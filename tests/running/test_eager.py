@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import MAKE, Project
+from tests.baking import MAKE, UV, Project
 from tests.running.site import Site
 from tests.servers import free_port, redis, running, wait_until
 
@@ -50,6 +50,21 @@ def test_beat_runs_what_is_due_in_its_own_process(project: Project, tmp_path: Pa
         wait_until(lambda: int(project.python(done)) >= 2, "two runs")
 
         assert "Traceback" not in beat.output()
+
+
+def test_beat_refuses_to_run_tasks_itself_in_production(project: Project) -> None:
+    production = {
+        "DJANGO_SETTINGS_MODULE": "config.settings.production",
+        "DJANGO_SECRET_KEY": "for-this-test-only-0123456789-abcdefghijklmnopqrstuvwxyz",
+        "DJANGO_ALLOWED_HOSTS": "localhost",
+        "EMAIL_URL": "smtp://localhost",
+    }
+
+    refused = project.run(UV, "run", "celery", "-A", "config", "beat", "--pidfile=", check=False, **production)
+
+    assert refused.returncode == 1
+    assert "There is no broker, so beat would run each task itself" in refused.stdout
+    assert "Traceback" not in refused.stdout
 
 
 def test_lines_of_env_turn_a_broker_on_and_off(project: Project, tmp_path: Path) -> None:
