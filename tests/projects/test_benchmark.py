@@ -34,3 +34,12 @@ def test_one_round_prints_what_a_worker_does() -> None:
 
     assert float(printed["no-op tasks a second"]) > 0
     assert float(printed["memory of an idle worker, MB"]) > 0
+
+
+def test_few_entries_are_enough_to_print_what_beat_does() -> None:
+    program("redis-server")
+
+    printed = rows("-m", "benchmarks.beat.beat", "--entries", "500", "--seconds", "3", "--databases", "sqlite")
+
+    assert float(printed["sent a second, own"]) > 0
+    assert float(printed["memory at most, MB, own"]) > 0

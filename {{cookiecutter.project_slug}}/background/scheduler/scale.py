@@ -36,7 +36,7 @@ what_people_write_of = itemgetter(*(number for number, name in enumerate(FIELDS)
 keys_of = itemgetter(*(FIELDS.index(f"{kind}_id") for kind in KINDS))
 CHUNK = 2000  # rows in one query: with a cursor of the database's own a transaction pooler would get in the way
 READ_AGAIN = 120.0  # seconds: a clocked entry of django-celery-beat is only read five minutes before its moment
-RETRY = 2.0  # seconds between two attempts to reach the broker
+RETRY = 2.0  # seconds until what is away is tried again, if nobody asks for an earlier tick
 
 
 class Entry(ModelEntry):
