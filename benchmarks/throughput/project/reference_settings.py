@@ -4,10 +4,9 @@ cookiecutter-django, config/settings/base.py, November 2026: what it leaves at C
 """
 
 from config.settings.base import *
-from config.settings.base import INSTALLED_APPS, env
+from config.settings.base import env
 
 DEBUG = False
-INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "background"]
 CELERY_TASK_ALWAYS_EAGER = False  # Celery's default: the project's pages ask for it
 
 CELERY_TIMEZONE = "UTC"
