@@ -48,7 +48,7 @@ test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant
 test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
 	$(BIN)/pytest tests/running
 
-test-faults: $(TOOLS) ## Kill, freeze and restart workers and brokers, and count the tasks (half an hour)
+test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (half an hour)
 	$(BIN)/pytest -m faults tests/running
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks

@@ -134,7 +134,7 @@ def queues_of_tests(team: Team) -> list[str]:
 
 
 def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:
-    keys = {line.split()[0] for line in team.project.make("schedule").stdout.splitlines()}
+    keys = {line.partition(" ")[0] for line in team.project.make("schedule").stdout.splitlines()}
 
     assert {
         "delete-expired-sessions",
