@@ -187,7 +187,8 @@ def leader() -> str:
     tenure = lease.tenure(lease.SCHEDULE)
     if tenure is None:
         return "No beat has ever run."
-    ago = f"{tenure.age.total_seconds():.0f} seconds ago"
+    seconds = round(tenure.age.total_seconds())
+    ago = "a second ago" if seconds == 1 else f"{seconds} seconds ago"
     if not tenure.is_live:
         return f"No beat runs. The last one ticked {ago}."
     return f"The beat {tenure.holder} leads since {as_cell(tenure.since)}, and ticked {ago}."
