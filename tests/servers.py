@@ -239,3 +239,25 @@ def postgresql(folder: Path) -> Iterator[int]:
             yield port
     finally:
         shutil.rmtree(data)
+
+
+@contextmanager
+def pgbouncer(folder: Path, server: int) -> Iterator[int]:
+    """A pooler before the PostgreSQL at this port, which gives a connection away after each transaction; yields its port."""
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name  # it refuses to run as root
+    port, settings = free_port(), Path("/tmp") / f"pgbouncer-{secrets.token_hex(6)}.ini"
+    settings.write_text(
+        "[databases]\n"
+        f"* = host=127.0.0.1 port={server} user=postgres\n"
+        "[pgbouncer]\n"
+        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+    )
+    shutil.chown(settings, user)
+    try:
+        command = [program("pgbouncer", "usr/sbin"), str(settings)]
+        with running(command, Path("/tmp"), os.environ, folder / "pgbouncer.log", user) as pooler:
+            pooler.wait_for(lambda: accepts(port), f"pgbouncer on port {port}")
+            yield port
+    finally:
+        settings.unlink()

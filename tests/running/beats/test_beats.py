@@ -9,11 +9,12 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.running.beats.conftest import Beats, Link, freeze, kill, wake
-from tests.servers import wait_until
+from tests.servers import pgbouncer, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -158,6 +159,26 @@ def test_the_broker_goes_away_and_comes_back(beats: Beats, report: Report) -> No
 
     assert beats.missed() == []
     assert beats.twice() == {}
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+def test_a_leader_behind_a_transaction_pooler_is_killed(
+    beats: Beats, report: Report, server: int, tmp_path: Path
+) -> None:
+    with pgbouncer(tmp_path, server) as port:
+        pooled = beats.database.replace(str(server), str(port))
+        with beats.beat(DATABASE_URL=pooled) as first, beats.beat(DATABASE_URL=pooled), beats.beat(DATABASE_URL=pooled):
+            beats.schedule(moments=30)
+            wait_until(lambda: len(beats.times()) > 5, "runs")
+            kill(first)
+            killed = time.time()
+            beats.wait_until_all_are_due()
+    seconds = beats.seconds_to_the_next_leader(killed, first)
+    report(seconds)
+
+    assert beats.missed() == []
+    assert doubled_without_reason(beats, killed) == {}
+    assert seconds < NEXT_LEADER
 
 
 def test_a_beat_that_is_stopped_twice_still_gives_its_lease_back(beats: Beats) -> None:
