@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPCookieProcessor, HTTPSHandler, build_opener
 
 from tests.baking import UV, Project, bake_into, clean_environment
 from tests.running.site import Site
@@ -21,11 +25,46 @@ DEVELOPMENT = ("--file", "compose.yaml")
 PRODUCTION = ("--env-file", ".env.production", "--file", "compose.production.yaml")
 
 
+class SecureSite(Site):
+    """The site that a proxy serves, whose certificate must be valid."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self.url = f"https://localhost:{port}/"
+        self.opener = build_opener(HTTPCookieProcessor(CookieJar()), HTTPSHandler(context=context))
+        self.opener.addheaders = [("Referer", self.url)]  # Django's protection of forms asks for it under https
+
+
 class Stack:
     """The containers of one project. ``ports`` are those on the host, by the name of their variable in .env."""
 
     def __init__(self, project: Project, files: tuple[str, ...], ports: dict[str, int]) -> None:
         self.project, self.files, self.ports = project, files, ports
+
+    @property
+    def broker(self) -> str:
+        """The service that the broker is, or nothing."""
+        on = self.compose("config", "--services").stdout.split()
+        return next((service for service in ("redis", "valkey", "rabbitmq") if service in on), "")
+
+    @property
+    def database(self) -> str:
+        """The service that the database is, or nothing."""
+        return "db" if "db" in self.compose("config", "--services").stdout.split() else ""
+
+    def set(self, **values: str) -> None:
+        """Give variables of .env.production new values, as a person would, line by line."""
+        file = self.project.path / ".env.production"
+        text = file.read_text(encoding="utf-8")
+        for name, value in values.items():
+            text, found = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+            assert found, f"{name} is not in .env.production"
+        file.write_text(text, encoding="utf-8")
+
+    @property
+    def secure_site(self) -> Site:
+        """What a person sees in a browser in production, who trusts the proxy's own certificate authority."""
+        root = self.compose("exec", "--no-TTY", "proxy", "cat", "/data/caddy/pki/authorities/local/root.crt").stdout
+        return SecureSite(self.ports["HTTPS_PORT"], ssl.create_default_context(cadata=root))
 
     @property
     def site(self) -> Site:

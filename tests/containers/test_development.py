@@ -42,15 +42,9 @@ def started(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         yield own
 
 
-def broker_of(own: Stack) -> str:
-    """The service that the broker is, or nothing."""
-    on = own.compose("config", "--services").stdout.split()
-    return next((service for service in ("redis", "valkey", "rabbitmq") if service in on), "")
-
-
 def test_what_the_answers_say_runs_and_is_healthy(started: Stack) -> None:
     expected = {"web-1"}
-    if broker := broker_of(started):
+    if broker := started.broker:
         expected |= WORKING | {f"{broker}-1"}
     if "DB_PORT" in started.ports:
         expected |= {"db-1"}
@@ -62,21 +56,21 @@ def test_a_task_sent_from_the_page_is_done_by_the_worker_s_container(started: St
     seen = started.site.watch_report(months=3)
 
     assert (seen[-1]["state"], len(seen[-1]["report"]["months"])) == ("SUCCESS", 3)
-    if broker_of(started):
+    if started.broker:
         started.wait_for_log("celery-long", "Task base.tasks.build_report")
 
 
 def test_a_short_task_is_done_by_the_container_celery(started: Stack) -> None:
     started.python(NEW_USER)
 
-    if broker_of(started):
+    if started.broker:
         started.wait_for_log("celery", "Task base.tasks.send_welcome_mail")
     done = "from base.models import WelcomeMail; print(WelcomeMail.objects.exclude(sent_at=None).count())"
     wait_until(lambda: started.python(done).strip() == "1", "the welcome mail")
 
 
 def test_an_entry_of_the_schedule_fires_again_and_again(started: Stack) -> None:
-    if not broker_of(started):
+    if not started.broker:
         pytest.skip("with no broker there is no beat under Compose")
     started.python(EVERY_TWO_SECONDS)
 
@@ -96,7 +90,7 @@ def test_what_the_containers_write_belongs_to_the_owner_of_the_source(started: S
 
 
 def test_workers_can_be_scaled(started: Stack) -> None:
-    if not broker_of(started):
+    if not started.broker:
         pytest.skip("with no broker there is no worker")
     started.compose("up", "--detach", "--wait", "--scale", "celery=4")
 
@@ -104,7 +98,7 @@ def test_workers_can_be_scaled(started: Stack) -> None:
 
 
 def test_web_and_worker_take_up_a_change_of_the_code(started: Stack) -> None:
-    starts = {"web": "Watching for file changes", **({"celery-long": " ready."} if broker_of(started) else {})}
+    starts = {"web": "Watching for file changes", **({"celery-long": " ready."} if started.broker else {})}
     before = {service: started.log(service).count(words) for service, words in starts.items()}
     tasks = started.project.path / "base/tasks.py"
     tasks.write_text(tasks.read_text().replace('row["users"] for row in rows)', 'row["users"] for row in rows) + 1000'))
