@@ -35,10 +35,10 @@ class SecureSite(Site):
 
 
 class Stack:
-    """The containers of one project. ``ports`` are those on the host, by the name of their variable in .env."""
+    """The containers of one project, under a name for Compose. ``ports`` are those on the host, as its .env has them."""
 
-    def __init__(self, project: Project, files: tuple[str, ...], ports: dict[str, int]) -> None:
-        self.project, self.files, self.ports = project, files, ports
+    def __init__(self, project: Project, files: tuple[str, ...], ports: dict[str, int], name: str) -> None:
+        self.project, self.files, self.ports, self.name = project, files, ports, name
 
     @property
     def broker(self) -> str:
@@ -126,7 +126,8 @@ def stack(folder: Path, files: tuple[str, ...] = DEVELOPMENT, **answers: Any) ->
     project = Project(path, clean_environment())
     project.run(UV, "lock")
     env = path / (".env" if files == DEVELOPMENT else ".env.production")
-    own = Stack(project, files, set_ports(env, f"containers{secrets.token_hex(4)}"))
+    name = f"containers{secrets.token_hex(4)}"
+    own = Stack(project, files, set_ports(env, name), name)
     try:
         yield own
     finally:
