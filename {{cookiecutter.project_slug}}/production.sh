@@ -50,54 +50,55 @@ finally:
 
 restore() {
     [ -s "$1" ] || { say "There is no backup in $1: nothing was changed."; exit 1; }
-    # What writes to the database ends first, within its grace period. The proxy answers in the meantime.
+    # First beside the old database, while all runs. What is no whole backup gets no further.
+    {%- if cookiecutter.__postgresql %}
+    start db
+    new={{ cookiecutter.project_slug }}_restored
+    sql() { compose exec --no-TTY db psql --quiet --username={{ cookiecutter.project_slug }} --dbname=postgres --set ON_ERROR_STOP=1 "$@"; }
+    sql --command "DROP DATABASE IF EXISTS $new WITH (FORCE)" --command "CREATE DATABASE $new"
+    if ! compose exec --no-TTY db pg_restore --username={{ cookiecutter.project_slug }} --dbname=$new --exit-on-error < "$1"; then
+        sql --command "DROP DATABASE $new WITH (FORCE)"
+        say "$1 could not be restored: the database is as it was."
+        exit 1
+    fi
+    {%- else %}
+    if ! compose run --rm --no-deps --no-TTY migrate python -c '
+import pathlib, shutil, sqlite3, sys
+new = pathlib.Path("/data/restored.sqlite3")
+with new.open("wb") as file:
+    shutil.copyfileobj(sys.stdin.buffer, file)
+try:
+    database = sqlite3.connect(new)
+    (state,) = database.execute("PRAGMA integrity_check").fetchone()
+    database.execute("SELECT COUNT(*) FROM django_migrations")
+except sqlite3.DatabaseError as error:
+    state = error
+if state != "ok":
+    new.unlink()
+    sys.exit(f"This is no backup of the database: {state}")
+' < "$1"; then
+        say "$1 could not be restored: the database is as it was."
+        exit 1
+    fi
+    {%- endif %}
+
+    # Then in its place, once nothing uses that any more. The proxy holds requests meanwhile.
     running=$(compose ps --services --status running)
     for service in $app; do
         if is_on "$service"; then compose stop "$service"; fi
     done
     {%- if cookiecutter.__postgresql %}
-    # Into a new database, which takes the old one's place when it is complete, and not before.
-    start db
-    new={{ cookiecutter.project_slug }}_restored
-    sql() { compose exec --no-TTY db psql --quiet --username={{ cookiecutter.project_slug }} --dbname=postgres --set ON_ERROR_STOP=1 "$@"; }
-    sql --command "DROP DATABASE IF EXISTS $new WITH (FORCE)" --command "CREATE DATABASE $new"
-    if compose exec --no-TTY db pg_restore --username={{ cookiecutter.project_slug }} --dbname=$new --exit-on-error < "$1"; then
-        sql --command "DROP DATABASE {{ cookiecutter.project_slug }} WITH (FORCE)" \
-            --command "ALTER DATABASE $new RENAME TO {{ cookiecutter.project_slug }}"
-        restored=yes
-    else
-        sql --command "DROP DATABASE $new WITH (FORCE)"
-    fi
+    sql --command "DROP DATABASE {{ cookiecutter.project_slug }} WITH (FORCE)" \
+        --command "ALTER DATABASE $new RENAME TO {{ cookiecutter.project_slug }}"
     {%- else %}
-    # Into a new file, which takes the old one's place when it is complete, and not before.
-    if compose run --rm --no-deps --no-TTY migrate python -c '
-import pathlib, shutil, sqlite3, sys
-new, old = pathlib.Path("/data/restored.sqlite3"), pathlib.Path("/data/db.sqlite3")
-try:
-    with new.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    database = sqlite3.connect(new)
-    try:
-        (state,) = database.execute("PRAGMA integrity_check").fetchone()
-        database.execute("SELECT COUNT(*) FROM django_migrations")
-    except sqlite3.DatabaseError as error:
-        state = error
-    database.close()
-    if state != "ok":
-        sys.exit(f"This is no backup of the database: {state}")
-    for name in ("db.sqlite3-wal", "db.sqlite3-shm"):
-        old.with_name(name).unlink(missing_ok=True)
-    new.replace(old)
-finally:
-    new.unlink(missing_ok=True)
-' < "$1"; then restored=yes; fi
+    compose run --rm --no-deps --no-TTY migrate sh -c \
+        'rm -f /data/db.sqlite3-wal /data/db.sqlite3-shm && mv /data/restored.sqlite3 /data/db.sqlite3'
     {%- endif %}
     # A backup of an older version is brought up to date.
-    if [ -n "${restored-}" ]; then compose run --rm --no-deps --no-TTY migrate; fi
+    compose run --rm --no-deps --no-TTY migrate
     for service in $app; do
         if echo "$running" | grep -qx "$service"; then start "$service"; fi
     done
-    [ -n "${restored-}" ] || { say "$1 could not be restored: the database is as it was."; exit 1; }
     say "The database is that of $1."
 }
 

@@ -132,6 +132,7 @@ def stack(folder: Path, files: tuple[str, ...] = DEVELOPMENT, **answers: Any) ->
         yield own
     finally:
         own.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5")
+        project.run("docker", "image", "rm", "--force", name, f"{name}-proxy", check=False)
 
 
 def hand_over(path: Path, user: int) -> None:

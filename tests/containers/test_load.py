@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.containers.load import DONE, SENT, Requests, requests, tasks
-from tests.containers.stack import PRODUCTION, SLUG, Stack, stack
+from tests.containers.stack import PRODUCTION, Stack, stack
 from tests.servers import wait_until
 
 MIGRATION = """
@@ -107,7 +107,7 @@ def kill(own: Stack, container: dict[str, Any]) -> None:
 
     ``docker kill`` is for people: the engine takes it for a stop, after which no restart policy starts anything.
     """
-    command = ("docker", "run", "--rm", "--privileged", "--pid", "host", "--user", "0", "--entrypoint", "sh", SLUG)
+    command = ("docker", "run", "--rm", "--privileged", "--pid", "host", "--user", "0", "--entrypoint", "sh", own.name)
     own.project.run(*command, "-c", f"kill -KILL {container['State']['Pid']}")
 
 
