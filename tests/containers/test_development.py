@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.baking import CHOICES
 from tests.containers.stack import Stack, hand_over, stack
-from tests.servers import wait_until
+from tests.servers import running, wait_until
 
 WORKING = {"celery-1", "celery-long-1", "celery-beat-1"}
 OWNER = 12345  # nobody's number, and not root's
@@ -143,3 +144,33 @@ def test_one_worker_starts_with_what_it_needs(tmp_path: Path) -> None:
         own.compose("up", "--build", "--detach", "--wait", "celery")
 
         assert own.health() == {"celery-1": "healthy", "redis-1": "healthy"}
+
+
+def test_two_projects_with_other_ports_run_side_by_side(tmp_path: Path) -> None:
+    with stack(tmp_path / "one", broker="redis") as one, stack(tmp_path / "two", broker="redis") as two:
+        one.project.make("up")
+        two.project.make("up")
+        one.python(NEW_USER)
+
+        assert one.health() == two.health() == dict.fromkeys({"web-1", "redis-1", *WORKING}, "healthy")
+        assert one.site.watch_report(months=1)[-1]["report"]["total"] == 1
+        assert two.site.watch_report(months=1)[-1]["report"]["total"] == 0
+        assert "Task base.tasks.send_welcome_mail" not in two.log("celery")
+
+
+def test_make_shell_and_make_logs_show_the_containers(tmp_path: Path) -> None:
+    with stack(tmp_path / "project") as own:
+        own.project.make("up")
+        shell = subprocess.run(
+            ["make", "shell"],
+            cwd=own.project.path,
+            env=own.project.environment,
+            input="from users.models import User; print('users:', User.objects.count())",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        with running(["make", "logs"], own.project.path, own.project.environment, tmp_path / "logs") as logs:
+            logs.wait_for(lambda: "Starting development server" in logs.output(), "the log of the web server")
+
+        assert "users: 0" in shell.stdout
