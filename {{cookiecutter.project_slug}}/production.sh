@@ -19,6 +19,14 @@ stores="redis valkey rabbitmq db"
 app="celery celery-long web celery-beat"
 
 deploy() {
+    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -d "\"' ")
+    case ,$hosts in
+        *,.* | *\**)
+            say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be"
+            say "a whole name, as in example.com,www.example.com."
+            exit 1
+            ;;
+    esac
     compose build
     for service in $stores; do start "$service"; done
     compose run --rm --no-deps --no-TTY migrate

@@ -173,3 +173,38 @@ def test_production_does_not_start_without_a_secret(bake: Bake, tmp_path: Path, 
     assert config(complete).returncode == 0
     assert [name for name, words in refusals.items() if name not in words or WHERE not in words] == []
     assert WHERE in config(example).stderr
+
+
+@pytest.mark.parametrize("hosts", [".example.com", "example.com, .example.org", "*", "*.example.com"])
+def test_a_host_for_which_there_is_no_certificate_is_refused_with_a_sentence(
+    bake: Bake, tmp_path: Path, hosts: str
+) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project")
+
+    done = run_production(project, "deploy", DJANGO_ALLOWED_HOSTS=hosts, EMAIL_URL="smtp://mail.example.com")
+
+    assert done.returncode == 1
+    assert "each has to be\na whole name, as in example.com,www.example.com." in done.stderr
+
+
+def test_production_without_its_env_file_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project", ignore=shutil.ignore_patterns(".env.production"))
+
+    done = run_production(project, "deploy")
+
+    assert done.returncode == 1
+    assert done.stderr == "There is no .env.production: copy .env.production.example, and fill it in.\n"
+
+
+def test_a_restore_of_nothing_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project")
+    mail = {"EMAIL_URL": "smtp://mail.example.com"}
+
+    assert "make restore FILE=backups/..." in run_production(project, "restore", "", **mail).stderr
+    assert "nothing was changed" in run_production(project, "restore", "backups/none", **mail).stderr
+
+
+def run_production(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run production.sh, as the project's Makefile does."""
+    command = ["sh", "production.sh", *arguments]
+    return subprocess.run(command, cwd=project, env=clean_environment(**variables), capture_output=True, text=True)
