@@ -36,9 +36,10 @@ deploy() {
 backup() {
     [ ! -e "$1" ] || { say "$1 is there already, and stays as it is: name another file."; exit 1; }
     mkdir -p "$(dirname "$1")"
-    trap 'rm -f "$1.part"' EXIT
+    part=$1.part
+    trap 'rm -f "$part"' EXIT
     {%- if cookiecutter.__postgresql %}
-    compose exec --no-TTY db pg_dump --username={{ cookiecutter.project_slug }} --format=custom {{ cookiecutter.project_slug }} > "$1.part"
+    compose exec --no-TTY db pg_dump --username={{ cookiecutter.project_slug }} --format=custom {{ cookiecutter.project_slug }} > "$part"
     {%- else %}
     # SQLite's own copy is whole, whatever is being written meanwhile.
     compose run --rm --no-deps --no-TTY migrate python -c '
@@ -50,9 +51,9 @@ try:
     shutil.copyfileobj(copy.open("rb"), sys.stdout.buffer)
 finally:
     copy.unlink(missing_ok=True)
-' > "$1.part"
+' > "$part"
     {%- endif %}
-    mv "$1.part" "$1"
+    mv "$part" "$1"
     say "The database is in $1."
 }
 

@@ -104,6 +104,14 @@ def test_it_is_byte_compiled_and_holds_neither_tools_nor_tests_nor_secrets(image
     assert image.run("sh", "-c", "ls -d /root/.cache /var/cache/uv /opt/venv/bin/ruff 2> /dev/null; true") == ""
 
 
+def test_a_checkout_that_only_its_owner_reads_makes_an_image_that_runs(image: Image) -> None:
+    for file in (image.project.path / "base").rglob("*"):
+        file.chmod(0o700 if file.is_dir() else 0o600)
+    image.build()
+
+    assert image.run("python", "-c", "import base.apps; print('read')").strip() == "read"
+
+
 def test_sigterm_reaches_the_process(image: Image) -> None:
     image.build()
     variables = {"DJANGO_SECRET_KEY": "x" * 50, "DJANGO_ALLOWED_HOSTS": "localhost", "EMAIL_URL": "dummy:"}

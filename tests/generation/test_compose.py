@@ -204,6 +204,15 @@ def test_a_restore_of_nothing_is_refused_with_a_sentence(bake: Bake, tmp_path: P
     assert "nothing was changed" in run_production(project, "restore", "backups/none", **mail).stderr
 
 
+def test_a_backup_that_fails_leaves_nothing_behind(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(database="postgresql"), tmp_path / "project")
+
+    done = run_production(project, "backup", "backups/one", EMAIL_URL="smtp://mail.example.com")
+
+    assert done.returncode != 0  # no database runs
+    assert list((project / "backups").iterdir()) == []
+
+
 def run_production(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run production.sh, as the project's Makefile does."""
     command = ["sh", "production.sh", *arguments]
