@@ -14,10 +14,10 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults bench-bake bench-beat bench-throughput lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-containers test-containers-small bench-bake bench-beat bench-throughput lint format constraints
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 $(TOOLS): constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=python3.13 names one.")'
@@ -50,6 +50,12 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (half an hour)
 	$(BIN)/pytest -m faults tests/running
+
+test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
+	$(BIN)/pytest -m containers tests/containers
+
+test-containers-small: $(TOOLS) ## The smaller half of it
+	$(BIN)/pytest -m "containers and small" tests/containers
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py

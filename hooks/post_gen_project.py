@@ -168,13 +168,27 @@ def tighten(path: Path) -> None:
         print(f"{path}: now readable by its owner only (its mode was {mode:04o}).")
 
 
+def read_example(path: Path) -> str:
+    """The tracked example beside ``path``, with a placeholder wherever a secret belongs.
+
+    The example of production leaves its secrets empty, so that whoever copies it and forgets one is told so at the start.
+    """
+    example = path.with_name(f"{path.name}.example").read_text(encoding="utf-8")
+    return re.sub(
+        r"^(\w+_(?:KEY|PASSWORD))=$",
+        lambda match: f"{match[0]}change-me-{match[1].lower().replace('_', '-')}",
+        example,
+        flags=re.MULTILINE,
+    )
+
+
 def write_env(path: Path) -> None:
     """Write ``path`` from the tracked example beside it, each placeholder replaced by a secret of this project alone.
 
     A file that is there keeps every byte; what it lacks is added at its end, with line ends like its own, and named. A
     new file has LF line ends everywhere.
     """
-    example = path.with_name(f"{path.name}.example").read_text(encoding="utf-8")
+    example = read_example(path)
     old = ""
     if path.exists():
         tighten(path)
@@ -200,7 +214,7 @@ def report_changed_values(path: Path, previous: dict[str, object]) -> None:
     if all(previous.get(answer, ANSWERS[answer]) == ANSWERS[answer] for answer in ("broker", "database")):
         return
     present = assignments(path.read_bytes().decode("utf-8", "surrogateescape"))
-    example = assignments(path.with_name(f"{path.name}.example").read_text(encoding="utf-8"))
+    example = assignments(read_example(path))
     other = [
         name
         for name, value in example.items()

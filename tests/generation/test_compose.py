@@ -19,6 +19,7 @@ Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
 WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
+WHERE = "is missing in .env.production"
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
 
@@ -36,7 +37,7 @@ def compose(project: Path, file: str, *profiles: str, **variables: str) -> dict[
     done = subprocess.run(
         ["docker", "compose", "--file", file, *env_file, "config", "--format", "json"],
         cwd=project,
-        env=clean_environment(COMPOSE_PROFILES=",".join(profiles), **variables),
+        env=clean_environment(COMPOSE_PROFILES=",".join(profiles), EMAIL_URL="smtp://mail.example.com", **variables),
         capture_output=True,
         text=True,
         check=False,
@@ -56,6 +57,7 @@ def broker_service(broker: str) -> str:
 def test_the_profile_turns_on_broker_worker_and_beat(bake: Bake, file: str, broker: str, database: str) -> None:
     project = bake(broker=broker, database=database)
     always = ALWAYS | ({"db"} if database == "postgresql" else set())
+    always |= {"proxy"} if file == "compose.production.yaml" else set()
 
     assert compose(project, file)["services"].keys() == always
     assert compose(project, file, "broker")["services"].keys() == always | {
@@ -106,12 +108,16 @@ def test_development_needs_no_env_file(bake: Bake, tmp_path: Path, broker: str, 
 
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)
 @pytest.mark.parametrize("file", FILES)
-def test_ports_are_published_on_loopback_only(bake: Bake, file: str, broker: str, database: str) -> None:
+def test_ports_are_published_on_loopback_or_by_the_proxy_only(
+    bake: Bake, file: str, broker: str, database: str
+) -> None:
     services = compose(bake(broker=broker, database=database), file, "broker")["services"]
     ports = {name: port for name, service in services.items() for port in service.get("ports", [])}
 
-    assert {port["host_ip"] for port in ports.values()} == {"127.0.0.1"}
-    assert file == "compose.yaml" or ports.keys() == {"web"}
+    if file == "compose.yaml":
+        assert {port["host_ip"] for port in ports.values()} == {"127.0.0.1"}
+    else:
+        assert ports.keys() == {"proxy"}
 
 
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)
@@ -139,23 +145,75 @@ def test_workers_differ_only_in_the_queue_that_they_serve(bake: Bake, file: str)
 def test_no_healthcheck_fails_because_the_broker_is_away(bake: Bake, file: str) -> None:
     services = compose(bake(broker="redis"), file, "broker")["services"]
 
-    assert [services[name]["healthcheck"]["test"][-1] for name in (*WORKERS, "celery-beat")] == ["live"] * 3
+    assert [services[name]["healthcheck"]["test"][-1] for name in (*WORKERS, "celery-beat")] == [
+        "live" if file == "compose.yaml" else "live-or-end"  # the second kills what hangs, for the restart policy
+    ] * 3
     assert "/health/web/" in services["web"]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)
 def test_production_does_not_start_without_a_secret(bake: Bake, tmp_path: Path, broker: str, database: str) -> None:
     project = bake(broker=broker, database=database)
+    complete = (project / ".env.production").read_text().replace("EMAIL_URL=", "EMAIL_URL=smtp://mail.example.com")
     example = (project / ".env.production.example").read_text()
-    secrets = [line.partition("=")[0] for line in example.splitlines() if "=change-me" in line]
-    refusals = []
-    for name in secrets:
-        without = tmp_path / f"{name}.env"
-        without.write_text(re.sub(rf"^{name}=.*$", f"{name}=", example, flags=re.MULTILINE))
-        command = ["docker", "compose", "--env-file", str(without), "--file", "compose.production.yaml", "config"]
-        environment = clean_environment(COMPOSE_PROFILES="broker")
-        refusals.append(subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True))
+    secrets = ["EMAIL_URL", *re.findall(r"^(\w+_(?:KEY|PASSWORD))=$", example, flags=re.MULTILINE)]
 
-    assert secrets[0] == "DJANGO_SECRET_KEY"
-    assert [done.returncode for done in refusals if not done.returncode] == []
-    assert [name for name, done in zip(secrets, refusals, strict=True) if name not in done.stderr] == []
+    def config(text: str) -> subprocess.CompletedProcess[str]:
+        file = tmp_path / "production.env"
+        file.write_text(text)
+        command = ["docker", "compose", "--env-file", str(file), "--file", "compose.production.yaml", "config"]
+        environment = clean_environment(COMPOSE_PROFILES="broker")
+        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+
+    refusals = {
+        name: config(re.sub(rf"^{name}=.*$", f"{name}=", complete, flags=re.MULTILINE)).stderr for name in secrets
+    }
+
+    assert {"DJANGO_SECRET_KEY", "BROKER_PASSWORD"} <= set(secrets)
+    assert config(complete).returncode == 0
+    assert [name for name, words in refusals.items() if name not in words or WHERE not in words] == []
+    assert WHERE in config(example).stderr
+
+
+@pytest.mark.parametrize("hosts", [".example.com", "example.com, .example.org", "*", "*.example.com"])
+def test_a_host_for_which_there_is_no_certificate_is_refused_with_a_sentence(
+    bake: Bake, tmp_path: Path, hosts: str
+) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project")
+
+    done = run_production(project, "deploy", DJANGO_ALLOWED_HOSTS=hosts, EMAIL_URL="smtp://mail.example.com")
+
+    assert done.returncode == 1
+    assert "each has to be\na whole name, as in example.com,www.example.com." in done.stderr
+
+
+def test_production_without_its_env_file_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project", ignore=shutil.ignore_patterns(".env.production"))
+
+    done = run_production(project, "deploy")
+
+    assert done.returncode == 1
+    assert done.stderr == "There is no .env.production: copy .env.production.example, and fill it in.\n"
+
+
+def test_a_restore_of_nothing_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(), tmp_path / "project")
+    mail = {"EMAIL_URL": "smtp://mail.example.com"}
+
+    assert "make restore FILE=backups/..." in run_production(project, "restore", "", **mail).stderr
+    assert "nothing was changed" in run_production(project, "restore", "backups/none", **mail).stderr
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(database="postgresql"), tmp_path / "project")
+
+    done = run_production(project, "backup", "backups/one", EMAIL_URL="smtp://mail.example.com")
+
+    assert done.returncode != 0  # no database runs
+    assert list((project / "backups").iterdir()) == []
+
+
+def run_production(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run production.sh, as the project's Makefile does."""
+    command = ["sh", "production.sh", *arguments]
+    return subprocess.run(command, cwd=project, env=clean_environment(**variables), capture_output=True, text=True)

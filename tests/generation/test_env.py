@@ -107,8 +107,11 @@ def test_the_example_names_the_same_variables_and_holds_no_secret(
     bake: Bake, file: str, broker: str, database: str
 ) -> None:
     project = bake(broker=broker, database=database)
-    variables, example = dotenv_values(project / file), dotenv_values(project / f"{file}.example")
+    variables, example = (dotenv_values(project / name, interpolate=False) for name in (file, f"{file}.example"))
     secrets = {name for name in example if "change-me" in str(example[name])}
+    if file == ".env.production":  # there they are empty, which stops the start
+        assert secrets == set()
+        secrets = {name for name in example if name.endswith(("_KEY", "_PASSWORD"))}
 
     assert variables.keys() == example.keys()
     assert "DJANGO_SECRET_KEY" in secrets

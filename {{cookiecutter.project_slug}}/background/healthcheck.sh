@@ -3,22 +3,37 @@
 #
 #     sh background/healthcheck.sh live
 #     sh background/healthcheck.sh ready
+#
+# Compose restarts what has ended, but not what hangs. So a third question answers as the first, and ends the container
+# when its process has hung for 60 seconds: its processes are killed, all but the init process, which ends after them.
+# Where there is no such init process, on a developer's machine say, nothing is killed.
+#
+#     sh background/healthcheck.sh live-or-end
 
-case $1 in
+older_than() { [ -z "$(find "$CELERY_HEARTBEAT_FILE" -mmin "-$1")" ]; } # minutes
+
+question=$1
+case $question in
     live | ready) ;;
-    *) echo "Ask for live or ready." >&2; exit 1 ;;
+    live-or-end) question=live ;;
+    *) echo "Ask for live, ready or live-or-end." >&2; exit 1 ;;
 esac
 
 if [ ! -e "$CELERY_HEARTBEAT_FILE" ]; then
-    echo "not $1: the process has not started, or has ended"
+    echo "not $question: the process has not started, or has ended"
     exit 1
 fi
-if [ -z "$(find "$CELERY_HEARTBEAT_FILE" -mmin -0.5)" ]; then
-    echo "not $1: the process has hung for more than 30 seconds"
+if older_than 0.5; then
+    echo "not $question: the process has hung for more than 30 seconds"
+    if [ "$1" = live-or-end ] && older_than 1; then
+        case $(cat /proc/1/comm) in
+            docker-init | tini | catatonit) kill -KILL -1 ;;
+        esac
+    fi
     exit 1
 fi
 state=$(cat "$CELERY_HEARTBEAT_FILE")
-case $1:$state in
-    live:* | ready:ready*) echo "$1: $state" ;;
+case $question:$state in
+    live:* | ready:ready*) echo "$question: $state" ;;
     *) echo "not ready: $state"; exit 1 ;;
 esac

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,6 +76,16 @@ def test_a_process_that_hangs_is_neither_alive_nor_ready(file: Path) -> None:
 
     assert probe("live") == (1, "not live: the process has hung for more than 30 seconds")
     assert probe("ready") == (1, "not ready: the process has hung for more than 30 seconds")
+
+
+def test_the_question_that_ends_a_container_is_answered_as_the_first_one_is(file: Path) -> None:
+    heartbeat.say(heartbeat.WAITING)
+    waiting = probe("live-or-end")
+    since = time.time() - 40  # not the 60 seconds after which processes are killed: these tests can be in a container
+    os.utime(file, (since, since))
+
+    assert waiting == (0, "live: waiting for the broker")
+    assert probe("live-or-end") == (1, "not live: the process has hung for more than 30 seconds")
 
 
 def test_a_probe_must_be_asked_something(file: Path) -> None:

@@ -1,0 +1,123 @@
+#!/bin/sh
+# Deploys, backs up and restores the site of compose.production.yaml: `make deploy`, `make backup`, `make restore FILE=...`
+#
+#     sh production.sh deploy
+#     sh production.sh backup FILE
+#     sh production.sh restore FILE
+set -eu
+umask 077
+cd "$(dirname "$0")"
+
+say() { echo "$*" >&2; }
+compose() { docker compose --env-file .env.production -f compose.production.yaml "$@"; }
+is_on() { echo "$services" | grep -qx "$1"; }
+# A service that is as it should be is left alone.
+start() { if is_on "$1"; then compose up --detach --no-deps --wait "$1"; fi; }
+
+stores="redis valkey rabbitmq db"
+# Workers before web: an old worker would throw away a task that only the new version has.
+app="celery celery-long web celery-beat"
+
+deploy() {
+    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -d "\"' ")
+    case ,$hosts in
+        *,.* | *\**)
+            say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be"
+            say "a whole name, as in example.com,www.example.com."
+            exit 1
+            ;;
+    esac
+    compose build
+    for service in $stores; do start "$service"; done
+    compose run --rm --no-deps --no-TTY migrate
+    for service in $app proxy; do start "$service"; done
+}
+
+backup() {
+    [ ! -e "$1" ] || { say "$1 is there already, and stays as it is: name another file."; exit 1; }
+    mkdir -p "$(dirname "$1")"
+    part=$1.part
+    trap 'rm -f "$part"' EXIT
+    {%- if cookiecutter.__postgresql %}
+    compose exec --no-TTY db pg_dump --username={{ cookiecutter.project_slug }} --format=custom {{ cookiecutter.project_slug }} > "$part"
+    {%- else %}
+    # SQLite's own copy is whole, whatever is being written meanwhile.
+    compose run --rm --no-deps --no-TTY migrate python -c '
+import pathlib, shutil, sqlite3, sys
+copy = pathlib.Path("/data/backup.sqlite3")
+copy.unlink(missing_ok=True)
+try:
+    sqlite3.connect("file:/data/db.sqlite3?mode=rw", uri=True).execute("VACUUM INTO ?", [str(copy)])
+    shutil.copyfileobj(copy.open("rb"), sys.stdout.buffer)
+finally:
+    copy.unlink(missing_ok=True)
+' > "$part"
+    {%- endif %}
+    mv "$part" "$1"
+    say "The database is in $1."
+}
+
+restore() {
+    [ -s "$1" ] || { say "There is no backup in $1: nothing was changed."; exit 1; }
+    # First beside the old database, while all runs. What is no whole backup gets no further.
+    {%- if cookiecutter.__postgresql %}
+    start db
+    new={{ cookiecutter.project_slug }}_restored
+    sql() { compose exec --no-TTY db psql --quiet --username={{ cookiecutter.project_slug }} --dbname=postgres --set ON_ERROR_STOP=1 "$@"; }
+    sql --command "DROP DATABASE IF EXISTS $new WITH (FORCE)" --command "CREATE DATABASE $new"
+    if ! compose exec --no-TTY db pg_restore --username={{ cookiecutter.project_slug }} --dbname=$new --exit-on-error < "$1"; then
+        sql --command "DROP DATABASE $new WITH (FORCE)"
+        say "$1 could not be restored: the database is as it was."
+        exit 1
+    fi
+    {%- else %}
+    if ! compose run --rm --no-deps --no-TTY migrate python -c '
+import pathlib, shutil, sqlite3, sys
+new = pathlib.Path("/data/restored.sqlite3")
+with new.open("wb") as file:
+    shutil.copyfileobj(sys.stdin.buffer, file)
+try:
+    database = sqlite3.connect(new)
+    (state,) = database.execute("PRAGMA integrity_check").fetchone()
+    database.execute("SELECT COUNT(*) FROM django_migrations")
+except sqlite3.DatabaseError as error:
+    state = error
+if state != "ok":
+    new.unlink()
+    sys.exit(f"This is no backup of the database: {state}")
+' < "$1"; then
+        say "$1 could not be restored: the database is as it was."
+        exit 1
+    fi
+    {%- endif %}
+
+    # Then in its place, once nothing uses that any more. The proxy holds requests meanwhile.
+    running=$(compose ps --services --status running)
+    for service in $app; do
+        if is_on "$service"; then compose stop "$service"; fi
+    done
+    {%- if cookiecutter.__postgresql %}
+    sql --command "DROP DATABASE {{ cookiecutter.project_slug }} WITH (FORCE)" \
+        --command "ALTER DATABASE $new RENAME TO {{ cookiecutter.project_slug }}"
+    {%- else %}
+    compose run --rm --no-deps --no-TTY migrate sh -c \
+        'rm -f /data/db.sqlite3-wal /data/db.sqlite3-shm && mv /data/restored.sqlite3 /data/db.sqlite3'
+    {%- endif %}
+    # A backup of an older version is brought up to date.
+    compose run --rm --no-deps --no-TTY migrate
+    for service in $app; do
+        if echo "$running" | grep -qx "$service"; then start "$service"; fi
+    done
+    say "The database is that of $1."
+}
+
+[ -e .env.production ] || { say "There is no .env.production: copy .env.production.example, and fill it in."; exit 1; }
+# This also says which secret is missing.
+services=$(compose config --services)
+case ${1-}:${2-} in
+    deploy:) deploy ;;
+    backup:?*) backup "$2" ;;
+    restore:?*) restore "$2" ;;
+    restore:) say "Say which backup: make restore FILE=backups/..."; exit 1 ;;
+    *) say "Ask for deploy, backup FILE or restore FILE."; exit 1 ;;
+esac
