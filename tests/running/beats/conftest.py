@@ -178,8 +178,9 @@ class Beats:
         complete = (self.folder / "sent").read_text().rpartition("\n")[0]
         return [Sent(*json.loads(line)) for line in complete.splitlines()]
 
-    def is_sending(self, beat: Process) -> bool:
-        return any(sent.process == beat.popen.pid for sent in self.sent())
+    def sent_by(self, beat: Process, since: float) -> list[Sent]:
+        """What a beat has sent after a moment."""
+        return [sent for sent in self.sent() if sent.process == beat.popen.pid and sent.at > since]
 
     def wait_until_all_are_due(self) -> None:
         """Wait until the moment of the last entry is over by three seconds."""
