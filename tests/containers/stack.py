@@ -133,6 +133,8 @@ def stack(folder: Path, files: tuple[str, ...] = DEVELOPMENT, **answers: Any) ->
     finally:
         own.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5")
         project.run("docker", "image", "rm", "--force", name, f"{name}-proxy", check=False)
+        # Those that a later build of the same name has replaced.
+        project.run("docker", "image", "prune", "--force", "--filter", f"label=com.docker.compose.project={name}")
 
 
 def hand_over(path: Path, user: int) -> None:

@@ -29,7 +29,7 @@ class Image:
     def build(self, *options: str) -> float:
         """Build it; return how many seconds that took."""
         start = time.monotonic()
-        self.project.run("docker", "build", "--tag", self.name, *options, ".")
+        self.project.run("docker", "build", "--tag", self.name, "--label", f"test={self.name}", *options, ".")
         return time.monotonic() - start
 
     def megabytes(self, name: str = "") -> float:
@@ -53,6 +53,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         yield own
     finally:
         project.run("docker", "image", "rm", "--force", own.name)
+        project.run("docker", "image", "prune", "--force", "--filter", f"label=test={own.name}")
 
 
 @pytest.mark.small
