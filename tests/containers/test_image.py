@@ -102,7 +102,7 @@ def test_it_is_byte_compiled_and_holds_neither_tools_nor_tests_nor_secrets(image
     assert modules - compiled == set()
     assert {file for file in files if re.match(r"/app/(tests|docs|backups|\..+|.*\.sqlite3|README.md)", file)} == set()
     assert image.run("sh", "-c", "command -v uv gcc cc make git; true") == ""
-    assert image.run("sh", "-c", "ls -d /root/.cache /var/cache/uv /opt/venv/bin/ruff 2> /dev/null; true") == ""
+    assert image.run("sh", "-c", "ls -d ~root/.cache /var/cache/uv /opt/venv/bin/ruff 2> /dev/null; true") == ""
 
 
 def test_a_checkout_that_only_its_owner_reads_makes_an_image_that_runs(image: Image) -> None:

@@ -153,16 +153,7 @@ class Beats:
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments to its end; what it printed, errors too, is in ``stdout``."""
-        return subprocess.run(
-            [self.python, *arguments],
-            cwd=self.project.path,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=check,
-            text=True,
-        )
+        return self.project.run(self.python, *arguments, check=check, **self.environment)
 
     def code(self, code: str, *arguments: str) -> str:
         """Run Python code with the project's Django set up; return what it printed."""

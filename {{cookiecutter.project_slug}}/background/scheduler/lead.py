@@ -30,7 +30,6 @@ class Lead:
 
     lease = SCHEDULE
 
-    app: Any
     _dirty: set[str]  # the names of entries that ran, and were not recorded
     _schedule: dict[str, Any]
     _last_full_sync: Any

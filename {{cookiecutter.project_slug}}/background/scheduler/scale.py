@@ -14,20 +14,14 @@ from celery.utils.log import get_logger
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Model, Q
 from django.utils import timezone
-from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule
 from django_celery_beat.schedulers import ModelEntry
 from kombu.exceptions import OperationalError
 
 from background.models import ScheduledTask
+from background.schedule import KINDS
 
 logger = get_logger(__name__)
 
-KINDS = {
-    "interval": IntervalSchedule,
-    "crontab": CrontabSchedule,
-    "solar": SolarSchedule,
-    "clocked": ClockedSchedule,
-}
 FIELDS = [field.attname for field in ScheduledTask._meta.concrete_fields]
 NAME = FIELDS.index("name")
 RUN = ("last_run_at", "total_run_count")  # what beat writes
@@ -272,7 +266,8 @@ class Scale:
     def read_schedules(self) -> None:
         """Read the rows to which enabled entries point, and keep what was made of each that has not changed."""
         shared = {}
-        for kind, model in KINDS.items():
+        for kind in KINDS:
+            model: Any = self.Model._meta.get_field(kind).related_model
             for row in model.objects.filter(periodictask__enabled=True).distinct():
                 known = self._shared.get((kind, row.pk))
                 is_same = known is not None and known.values == values_of(row)
