@@ -15,7 +15,7 @@ TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "background.redis_cl
 app = Celery("{{ cookiecutter.project_slug }}", task_cls="background.task:Task", amqp="background.connection:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-beat.install()
+beat.install(app)
 heartbeat.install(app)
 reload.install()
 worker.install()

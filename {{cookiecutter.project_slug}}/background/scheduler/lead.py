@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from celery import platforms
 from celery.schedules import schedstate
-from celery.signals import beat_init
 from celery.utils.log import get_logger
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
@@ -129,18 +127,3 @@ class Lead:
         except (DatabaseError, InterfaceError) as error:
             logger.error("The lease could not be given back, and runs out by itself: %s", error)
         self.leads = False
-
-
-def stop_softly(sender: Any, **kwargs: Any) -> None:
-    """Let a beat that is asked to end finish what it does, and give its lease back.
-
-    Celery's own handler writes to the database in the middle of whatever was going on.
-    """
-
-    def stop(*args: Any) -> None:
-        sender.stop()
-
-    platforms.signals.update(SIGTERM=stop, SIGINT=stop)
-
-
-beat_init.connect(stop_softly)

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import DatabaseError
-from django.test import override_settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from background import beat
 from background.lease import SCHEDULE, Claim, tenure
 from background.models import Lease
 from background.scheduler import Scheduler
-from background.scheduler.lead import CUT_OFF, LEADS, LOOK, STANDS_BY, stop_softly
+from background.scheduler.lead import CUT_OFF, LEADS, LOOK, STANDS_BY
 
 pytestmark = pytest.mark.django_db
 
@@ -151,36 +148,9 @@ def test_a_new_leader_reads_the_schedule_before_it_sends(start: Start) -> None:
     assert send(second) == []
 
 
-def test_a_signal_lets_beat_finish_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its handler does no more than to ask the service to stop."""
-    handlers: dict[str, Any] = {}
-    monkeypatch.setattr("celery.platforms.signals.update", lambda **given: handlers.update(given))
-    stopped: list[bool] = []
-    stop_softly(SimpleNamespace(stop=lambda: stopped.append(True)))
-    handlers["SIGTERM"]()
-    handlers["SIGINT"]()
-
-    assert stopped == [True, True]
-
-
 def test_a_closed_beat_has_given_its_lease_back(start: Start) -> None:
     start().close()
 
     found = tenure(SCHEDULE)
     assert found is not None
     assert (found.holder, found.is_live) == ("", False)
-
-
-def test_an_eager_beat_refuses_in_production() -> None:
-    service = SimpleNamespace(app=SimpleNamespace(conf=SimpleNamespace(task_always_eager=True)))
-
-    with override_settings(DEBUG=False), pytest.raises(SystemExit, match="CELERY_BROKER_URL"):
-        beat.refuse_eager_production(service)
-
-
-@pytest.mark.parametrize(("eager", "debug"), [(True, True), (False, False)])
-def test_beat_does_not_refuse_elsewhere(eager: bool, debug: bool) -> None:
-    service = SimpleNamespace(app=SimpleNamespace(conf=SimpleNamespace(task_always_eager=eager)))
-
-    with override_settings(DEBUG=debug):
-        beat.refuse_eager_production(service)

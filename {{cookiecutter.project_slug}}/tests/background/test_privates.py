@@ -6,6 +6,7 @@ When a test here fails after an upgrade, read the named code again before changi
 import inspect
 
 import pytest
+from celery.apps.beat import Beat
 from celery.beat import Scheduler as CelerysScheduler
 from celery.beat import Service
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
@@ -80,3 +81,9 @@ def test_a_service_ticks_until_it_is_stopped_and_then_closes_the_scheduler() -> 
     """So a signal need only stop it."""
     assert "while not self._is_shutdown.is_set()" in inspect.getsource(Service.start)
     assert "self.scheduler.close()" in inspect.getsource(Service.sync)
+
+
+def test_the_handlers_are_installed_before_the_scheduler_is_made() -> None:
+    code = inspect.getsource(Beat.start_scheduler)
+
+    assert 0 < code.index("self.install_sync_handler(service)") < code.index("service.start()")
