@@ -88,6 +88,38 @@ def test_the_broker_is_restarted_ten_times_under_load(team: Team) -> None:
     assert team.ledger.lost() == []
 
 
+END_ACKNOWLEDGING = """
+import sys, time
+from pathlib import Path
+import redis
+server = redis.Redis(port=int(sys.argv[1]), db=1)
+ledger, tasks, ended = Path(sys.argv[2]), int(sys.argv[3]), 0
+while ledger.read_text().count("end ") < tasks:
+    for client in server.client_list():
+        if client["cmd"] == "hdel":
+            ended += server.client_kill_filter(_id=client["id"])
+    time.sleep(0.05)
+until = time.monotonic() + 20
+while server.hlen("unacked") and time.monotonic() < until:
+    time.sleep(0.5)
+print(ended, server.hlen("unacked"))
+"""
+
+
+@pytest.mark.parametrize("kind", ["redis"], indirect=True)
+def test_the_connection_of_acknowledgements_is_ended_again_and_again(team: Team) -> None:
+    """What Redis has not answered is sent again: no task is run twice, and none stays in the record of what runs."""
+    with team.worker():
+        team.send()
+        ended, held = team.run(END_ACKNOWLEDGING, str(team.broker.port), str(team.ledger.path), str(TASKS)).split()
+
+    print(f"{ended} connections were ended")
+    assert int(ended) >= 20
+    assert int(held) == 0
+    assert team.ledger.lost() == []
+    assert set(team.ledger.count("start").values()) == {1}
+
+
 def test_the_broker_is_silent_for_a_minute(team: Team) -> None:
     with team.worker() as worker, team.sending(per_second=TASKS / 40) as sender:
         wait_for_load(team, 200)
