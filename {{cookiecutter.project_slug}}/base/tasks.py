@@ -17,6 +17,7 @@ from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 from django.core.management import call_command
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from base.models import WelcomeMail
@@ -40,7 +41,12 @@ class Report(TypedDict):
     total: int
 
 
-@shared_task
+@shared_task(
+    autoretry_for=(OSError, OperationalError, InterfaceError),  # the mail server, or the database, is away
+    max_retries=5,
+    retry_backoff=5,  # waits up to 5, 10, 20, 40 and 80 seconds ...
+    retry_jitter=True,  # ... a random part of it, so that many waiting tasks don't come back at the same moment
+)
 def send_welcome_mail(user_pk: int) -> None:
     """Welcome a user by mail, once.
 
@@ -91,8 +97,8 @@ def last_months(months: int) -> list[date]:
 @shared_task(
     autoretry_for=(OSError,),  # refused, timed out, or answered with an error: URLError is an OSError
     max_retries=5,
-    retry_backoff=2,  # waits up to 2, 4, 8, 16 and 32 seconds ...
-    retry_jitter=True,  # ... a random part of it, so that many waiting tasks don't come back at the same moment
+    retry_backoff=2,
+    retry_jitter=True,
 )
 def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
     """Tell another service of an event, again and again until it answers.

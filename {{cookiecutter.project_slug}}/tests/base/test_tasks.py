@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from email.message import EmailMessage
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from smtplib import SMTPServerDisconnected
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 from celery import shared_task
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.core import mail
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from kombu.exceptions import EncodeError
 
@@ -88,7 +90,7 @@ def test_a_welcome_mail_that_is_run_twice_is_sent_once(user_pk: int, run: Run, s
     run(send_welcome_mail, user_pk)
     run(send_welcome_mail, user_pk)
 
-    assert [mail["To"] for mail in sent_mails()] == ["ada@example.com"]
+    assert [sent["To"] for sent in sent_mails()] == ["ada@example.com"]
 
 
 def test_a_welcome_mail_that_was_recorded_is_never_sent_again(user_pk: int, run: Run, sent_mails: SentMails) -> None:
@@ -108,9 +110,26 @@ def test_a_welcome_mail_that_was_not_recorded_goes_out_again_under_the_same_mess
     WelcomeMail.objects.update(sent_at=None)
     run(send_welcome_mail, user_pk)
 
-    first, second = (mail["Message-ID"] for mail in sent_mails())
+    first, second = (sent["Message-ID"] for sent in sent_mails())
     assert first == second
     assert first.startswith(f"<welcome-{user_pk}@")
+
+
+@pytest.mark.parametrize("error", [SMTPServerDisconnected, ConnectionRefusedError, OperationalError, InterfaceError])
+def test_a_welcome_mail_waits_for_what_is_away(
+    error: type[Exception], user_pk: int, run: Run, sent_mails: SentMails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, send = [error("away"), error("away")], mail.EmailMessage.send
+
+    def send_or_fail(message: mail.EmailMessage) -> int:
+        if away:
+            raise away.pop()
+        return send(message)
+
+    monkeypatch.setattr(mail.EmailMessage, "send", send_or_fail)
+    run(send_welcome_mail, user_pk)
+
+    assert [sent["To"] for sent in sent_mails()] == ["ada@example.com"]
 
 
 def test_a_user_who_has_gone_gets_no_welcome_mail(user_pk: int, run: Run, sent_mails: SentMails) -> None:
@@ -140,7 +159,7 @@ def test_only_the_welcome_mails_that_are_missing_are_sent(
     wait_until(lambda: WelcomeMail.objects.filter(user=user_pk).exclude(sent_at=None))
 
     assert found == 1
-    assert [mail["To"] for mail in sent_mails()] == ["ada@example.com"]
+    assert [sent["To"] for sent in sent_mails()] == ["ada@example.com"]
 
 
 @pytest.mark.usefixtures("both_modes")
