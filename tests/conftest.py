@@ -14,6 +14,26 @@ from tests.baking import Project, bake_into, has_python, install, once
 # A bake of the tests asks no package index, as `install` locks once for each set of dependencies, and commits nothing.
 os.environ["BAKE_UV_LOCK"] = os.environ["BAKE_GIT_INIT"] = "0"
 
+# The tables of what tests counted and measured, with their headers. A test adds a row by ``record_property``.
+TABLES = {
+    "tasks": f"{'fault':62} {'sent':>6} {'done':>6} {'twice':>6} {'lost':>6}",
+    "runs of the schedule": f"{'fault':62} {'due':>5} {'sent':>5} {'twice':>5} {'missed':>6} {'next leader':>12}",
+    "containers": "",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables, also when the tests ran in several processes."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    last = [
+        report for report in reports if getattr(report, "when", "") == "teardown"
+    ]  # it has all properties of its test
+    for title, header in TABLES.items():
+        if rows := [row for report in last for name, row in report.user_properties if name == title]:
+            terminalreporter.section(title)
+            for row in filter(None, [header, *rows]):
+                terminalreporter.line(row)
+
 
 def missing(reason: str) -> NoReturn:
     """Skip the test for want of something on this machine; under ``REQUIRE_SERVICES=1`` fail it instead."""

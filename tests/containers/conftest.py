@@ -1,5 +1,7 @@
 """What the tests in containers share."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,6 @@ from tests.conftest import missing
 from tests.containers.stack import has_engine
 
 HERE = Path(__file__).parent
-FIGURES = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,22 +19,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("containers")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was counted and measured."""
-    if figures := config.stash[FIGURES]:
-        terminalreporter.section("containers")
-        for line in figures:
-            terminalreporter.line(line)
-
-
 @pytest.fixture
-def figures(pytestconfig: pytest.Config) -> list[str]:
-    """Lines that are printed at the end."""
-    return pytestconfig.stash[FIGURES]
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a line printed at the end."""
+    return partial(record_property, "containers")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,7 +20,6 @@ from tests.baking import Project
 from tests.servers import Process, free_port, postgresql, redis, running, wait_until
 
 Installed = Callable[..., Project]
-ROWS = pytest.StashKey[list[str]]()
 HERE = Path(__file__).parent
 
 # An entry for each of the coming seconds, which is to run once, and one that runs every two seconds.
@@ -36,19 +35,6 @@ for number in range(count):
 two = IntervalSchedule.objects.create(every=2, period="seconds")
 PeriodicTask.objects.create(name="often", task=task, interval=two)
 """
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ROWS] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what became of the runs of each test."""
-    if config.stash[ROWS]:
-        terminalreporter.section("runs of the schedule")
-        terminalreporter.line(f"{'fault':62} {'due':>5} {'sent':>5} {'twice':>5} {'missed':>6} {'next leader':>12}")
-        for row in config.stash[ROWS]:
-            terminalreporter.line(row)
 
 
 @dataclass(frozen=True)
@@ -230,14 +216,17 @@ def beats(database: str, installed: Installed, tmp_path: Path, request: pytest.F
 
 
 @pytest.fixture
-def report(beats: Beats, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Callable[[float | None], None]:
+def report(
+    beats: Beats, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[..., None]:
     """Note what is printed in the table at the end."""
 
     def add(seconds: float | None = None) -> None:
         numbers = (beats.moments, sum(beats.times().values()), len(beats.twice()), len(beats.missed()))
         due, sent, twice, missed = numbers
         after = "" if seconds is None else f"{seconds:.1f} s"
-        pytestconfig.stash[ROWS].append(f"{request.node.name:62} {due:5} {sent:5} {twice:5} {missed:6} {after:>12}")
+        row = f"{request.node.name:62} {due:5} {sent:5} {twice:5} {missed:6} {after:>12}"
+        record_property("runs of the schedule", row)
 
     return add
 

@@ -15,7 +15,6 @@ from tests.running.faults.ledger import Ledger
 from tests.servers import Process, free_port, rabbitmq_node, redis_server, running, wait_until
 
 Installed = Callable[..., Project]
-ROWS = pytest.StashKey[list[tuple[str, tuple[int, int, int, int]]]]()
 TASKS = 2000
 # As compose.production.yaml starts it, but for both queues.
 WORKER = "worker --include recorded --loglevel INFO --queues default,long --without-gossip --without-mingle --without-heartbeat"
@@ -27,20 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == HERE:
             item.add_marker("faults")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ROWS] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what became of the tasks of each test."""
-    rows = config.stash[ROWS]
-    if rows:
-        terminalreporter.section("tasks")
-        terminalreporter.line(f"{'fault':62} {'sent':>6} {'done':>6} {'twice':>6} {'lost':>6}")
-        for name, row in rows:
-            terminalreporter.line(f"{name:62} " + " ".join(f"{number:6}" for number in row))
 
 
 class Broker:
@@ -163,7 +148,11 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def team(
-    kind: str, installed: Installed, tmp_path: Path, request: pytest.FixtureRequest, pytestconfig: pytest.Config
+    kind: str,
+    installed: Installed,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> Iterator[Team]:
     project = installed(tmp_path / "project", broker=kind)
     for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
@@ -178,4 +167,5 @@ def team(
         yield team
     finally:
         broker.stop()
-        pytestconfig.stash[ROWS].append((request.node.name, team.ledger.row()))
+        counts = " ".join(f"{number:6}" for number in team.ledger.row())
+        record_property("tasks", f"{request.node.name:62} {counts}")
