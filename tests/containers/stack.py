@@ -1,5 +1,6 @@
 """A baked project in containers of its own: other ports, another name for Compose, and nothing left of it at the end."""
 
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import HTTPCookieProcessor, HTTPSHandler, build_opener
 
-from tests.baking import UV, Project, bake_into, clean_environment
+import pytest
+
+from tests.baking import CHOICES, UV, Project, bake_into, clean_environment
 from tests.running.site import Site
 from tests.servers import free_port, wait_until
 
@@ -105,6 +108,14 @@ class Stack:
 
     def wait_for_log(self, service: str, text: str, seconds: float = 60) -> None:
         wait_until(lambda: text in self.log(service), f"{text!r} in the log of {service}", seconds)
+
+
+def variants(*small: tuple[str, str]) -> list[Any]:
+    """Parameters for every broker on every database, of which these belong to the smaller half."""
+    return [
+        pytest.param(variant, id="-".join(variant), marks=[pytest.mark.small] if variant in small else [])
+        for variant in itertools.product(CHOICES["broker"], CHOICES["database"])
+    ]
 
 
 def set_ports(file: Path, project_name: str) -> dict[str, int]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import CHOICES
-from tests.containers.stack import Stack, hand_over, stack
+from tests.containers.stack import Stack, hand_over, stack, variants
 from tests.servers import running, wait_until
 
 WORKING = {"celery-1", "celery-long-1", "celery-beat-1"}
@@ -23,16 +22,9 @@ PeriodicTask.objects.create(
 )
 """
 NEW_USER = "from users.models import User; User.objects.create_user('ada', email='ada@example.com')"
-VARIANTS = [
-    pytest.param((broker, database), id=f"{broker}-{database}", marks=[pytest.mark.small] if small else [])
-    for broker, database, small in [
-        *((broker, "sqlite", broker == "redis") for broker in CHOICES["broker"]),
-        ("redis", "postgresql", False),
-    ]
-]
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=variants(("redis", "sqlite")))
 def started(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A project that `make up` has started. Where the tests are root, another user owns it."""
     broker, database = request.param

@@ -10,8 +10,7 @@ from urllib.request import HTTPRedirectHandler, build_opener
 
 import pytest
 
-from tests.baking import CHOICES
-from tests.containers.stack import PRODUCTION, SLUG, Stack, stack
+from tests.containers.stack import PRODUCTION, SLUG, Stack, stack, variants
 from tests.servers import accepts, wait_until
 
 # What the services listen on inside their containers: the web server, PostgreSQL, Redis, RabbitMQ and what it has
@@ -19,15 +18,6 @@ from tests.servers import accepts, wait_until
 INSIDE = (8000, 5432, 6379, 5672, 15672, 25672, 4369, 2019)
 WORKING = {"celery-1", "celery-long-1", "celery-beat-1", "celery-beat-2"}
 CONNECT = "from config.celery import app; connection = app.connection_for_write({url}); connection.ensure_connection(max_retries=1); print('in')"
-VARIANTS = [
-    pytest.param((broker, database), id=f"{broker}-{database}", marks=[pytest.mark.small] if small else [])
-    for broker, database, small in [
-        *((broker, "sqlite", False) for broker in CHOICES["broker"] if broker != "redis"),
-        ("redis", "postgresql", True),
-        ("redis", "sqlite", False),
-        ("rabbitmq", "postgresql", False),
-    ]
-]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +26,7 @@ def open_before() -> set[int]:
     return {port for port in INSIDE if accepts(port)}
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=variants(("redis", "postgresql")))
 def deployed(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, open_before: set[int]
 ) -> Iterator[Stack]:
