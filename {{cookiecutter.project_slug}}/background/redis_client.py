@@ -9,34 +9,37 @@ four answers cost more than the work. Sent together without one they are as good
 index of it, and Redis gives back what is in both. An entry of one of them alone is a message that was already acknowledged,
 or one that was lost before, as kombu takes it from its queue in a command of its own.
 
-And it waits for the answer to each acknowledgement (``QoS.ack``, ``:488``), in which time nothing is handed to the pool.
+And it waits for the answer to each of the two (``QoS.append``, ``:476``, and ``QoS.ack``, ``:499``), in which time nothing
+is handed to the pool.
 
 Delete a class, or the file and its mention in config/celery.py, when kombu does so itself: a test of it then fails.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any
 
-from kombu.transport import redis, virtual
+from kombu.transport import redis
 from redis import RedisError
 
 from background import reconnect
 
 
 class QoS(redis.QoS):
-    """The record of the messages that a worker holds, without a transaction for each, and with one wait instead of two.
+    """The record of the messages that a worker holds, without a transaction for each, and with a wait that costs nothing.
 
-    An acknowledgement is sent at once, over a connection that is kept for them. Its answer is read before the next one
-    is sent, or within ten seconds; when none comes, the acknowledgement is sent once more, and waited for.
+    Its commands have a connection of their own, over which they are sent at once. The answers are read when a message has
+    been handed on, by when they are there, or in the next sweep for messages that others lost. What is not answered is
+    sent once more, and waited for: it changes nothing when Redis had received it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kombu: Any = super()
         kombu.__init__(*args, **kwargs)
-        self.line: Any = None
-        self.unanswered: Any = None  # the pipeline of the last acknowledgement, until its answer is read
+        self.connection: Any = None
+        self.unanswered: list[Any] = []  # pipelines that were sent, the oldest first
         self.lock = Lock()  # a pool of threads acknowledges from its threads
 
     @contextmanager
@@ -45,52 +48,57 @@ class QoS(redis.QoS):
             yield pipe
         else:
             with self.channel.conn_or_acquire(client) as acquired:
-                yield acquired.pipeline(transaction=False)
+                made: Any = acquired.pipeline(transaction=False)
+                made.execute = partial(self.send, made)  # kombu calls it, in ``append``, ``ack`` and ``reject``
+                yield made
 
-    def ack(self, delivery_tag: str) -> None:
-        """Have Redis forget a message.
-
-        Raises:
-            redis.RedisError: it could not be told, so the message comes back when its visibility timeout is over.
-        """
+    def send(self, pipe: Any) -> None:
+        """Send a pipeline's commands."""
         with self.lock:
-            self.settle()
-            pipe: Any = self._remove_from_indices(delivery_tag)  # type: ignore[no-untyped-call]
-            self.line = self.line or pipe.connection_pool.get_connection()
+            is_settled = not self.unanswered
+            self.unanswered.append(pipe)
             try:
-                if self.line.can_read():  # its end, as every answer was read
-                    self.line.disconnect()
-                self.line.send_packed_command(self.line.pack_commands([command for command, _ in pipe.command_stack]))
-                self.unanswered = pipe
+                self.connection = self.connection or pipe.connection_pool.get_connection()
+                commands = self.connection.pack_commands([command for command, _ in pipe.command_stack])
+                # After a long time redis-py asks first whether the connection still is one.
+                self.connection.send_packed_command(commands, check_health=is_settled)
             except (RedisError, OSError):
-                self.send_again(pipe)
-        virtual.QoS.ack(self, delivery_tag)
+                self._send_again()
 
     def settle(self) -> None:
-        """Read the answer to the last acknowledgement, or send it again."""
-        pipe, self.unanswered = self.unanswered, None
-        if pipe is None:
-            return
-        try:
-            for _ in pipe.command_stack:
-                self.line.read_response()
-        except (RedisError, OSError):
-            self.send_again(pipe)
+        """Read the answers that are missing.
 
-    def send_again(self, pipe: Any) -> None:
-        self.line.disconnect()  # an answer that comes late must not be taken for the next one
-        pipe.execute()
+        Raises:
+            redis.RedisError: Redis is away, or refuses. A message that it could not be told of comes back when its
+                visibility timeout is over.
+        """
+        with self.lock:
+            try:
+                for pipe in self.unanswered:
+                    for _ in pipe.command_stack:
+                        self.connection.read_response()
+                self.unanswered.clear()
+            except (RedisError, OSError):
+                self._send_again()
+
+    def _send_again(self) -> None:
+        """Send what was not answered as redis-py does it, over another connection and with its retries."""
+        pipes, self.unanswered = self.unanswered, []
+        if self.connection:
+            self.connection.disconnect()  # an answer that comes late must not be taken for another one's
+        for pipe in pipes:
+            del pipe.execute
+            pipe.execute()
 
     def restore_visible(self, *args: Any, **kwargs: Any) -> None:
-        """Look for messages that others did not acknowledge, as a worker does every ten seconds."""
-        with self.lock:
-            self.settle()
+        """Look for messages that others lost, as a worker does every ten seconds."""
+        self.settle()
         kombu: Any = super()
         kombu.restore_visible(*args, **kwargs)
 
 
 class Channel(reconnect.Channel):
-    """A channel that keeps its client."""
+    """A channel that keeps its client, and reads its record's answers when it has handed on a message."""
 
     QoS = QoS
     kept: Any = None
@@ -103,6 +111,12 @@ class Channel(reconnect.Channel):
         if self.kept is None or self.kept.connection_pool is not self.pool:
             self.kept = kombu._create_client()
         return self.kept
+
+    def _brpop_read(self, **options: Any) -> Any:
+        kombu: Any = super()
+        read = kombu._brpop_read(**options)
+        self.qos.settle()
+        return read
 
 
 class Transport(reconnect.Transport):
