@@ -1,5 +1,6 @@
 """What a developer does with Compose, on a real engine: start, send, watch, scale, change the code, turn the broker off."""
 
+import json
 import os
 import re
 import subprocess
@@ -166,3 +167,23 @@ def test_make_shell_and_make_logs_show_the_containers(tmp_path: Path) -> None:
             logs.wait_for(lambda: "Starting development server" in logs.output(), "the log of the web server")
 
         assert "users: 0" in shell.stdout
+
+
+def test_whoever_opens_the_dev_container_can_check_the_project(tmp_path: Path) -> None:
+    """The user there gets the number of whoever opens it, as an editor does it."""
+    with stack(tmp_path / "project") as own:
+        if os.geteuid() == 0:
+            hand_over(own.project.path, OWNER)
+        owner = own.project.path.stat().st_uid
+        opened = json.loads((own.project.path / ".devcontainer/devcontainer.json").read_text())
+        own.project.make("up")
+
+        def run(user: str, *command: str) -> str:
+            return own.compose("exec", "--no-TTY", "--user", user, opened["service"], *command).stdout
+
+        run("root", "usermod", "--uid", str(owner), opened["remoteUser"])
+        checked = run(opened["remoteUser"], "make", "check")
+        run(opened["remoteUser"], "touch", "made")
+
+        assert "No changes detected" in checked
+        assert (own.project.path / "made").stat().st_uid == owner
