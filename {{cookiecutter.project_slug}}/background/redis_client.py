@@ -22,9 +22,10 @@ from threading import Lock
 from typing import Any
 
 from kombu.transport import redis
-from redis import RedisError
 
 from background import reconnect
+
+ERRORS = (*redis.Transport.connection_errors, *redis.Transport.channel_errors)
 
 
 class QoS(redis.QoS):
@@ -62,7 +63,7 @@ class QoS(redis.QoS):
                 commands = self.connection.pack_commands([command for command, _ in pipe.command_stack])
                 # After a long time redis-py asks first whether the connection still is one.
                 self.connection.send_packed_command(commands, check_health=is_settled)
-            except (RedisError, OSError):
+            except ERRORS:
                 self._send_again()
 
     def settle(self) -> None:
@@ -78,7 +79,7 @@ class QoS(redis.QoS):
                     for _ in pipe.command_stack:
                         self.connection.read_response()
                 self.unanswered.clear()
-            except (RedisError, OSError):
+            except ERRORS:
                 self._send_again()
 
     def _send_again(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from kombu.connection import Connection
 from kombu.transport import redis
-from redis import RedisError
 
 from background import redis_client
 
@@ -92,12 +91,12 @@ class Line:
 
     def send_packed_command(self, commands: list[str], check_health: bool) -> None:
         if self.refuses:
-            raise RedisError
+            raise ConnectionError
         self.did += ["check", *commands] if check_health else commands
 
     def read_response(self) -> int:
         if self.silent:
-            raise RedisError
+            raise ConnectionError
         self.did.append("read")
         return 1
 
