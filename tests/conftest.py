@@ -25,9 +25,8 @@ TABLES = {
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables, also when the tests ran in several processes."""
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    last = [
-        report for report in reports if getattr(report, "when", "") == "teardown"
-    ]  # it has all properties of its test
+    # The report of a test's teardown has all of its properties.
+    last = [report for report in reports if getattr(report, "when", "") == "teardown"]
     for title, header in TABLES.items():
         if rows := [row for report in last for name, row in report.user_properties if name == title]:
             terminalreporter.section(title)
