@@ -48,7 +48,7 @@ test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant
 test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
 	$(BIN)/pytest tests/running
 
-test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (a quarter of an hour)
+test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m faults tests/running
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)

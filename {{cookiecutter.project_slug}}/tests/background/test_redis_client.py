@@ -1,4 +1,4 @@
-"""A channel to Redis uses one client for all its messages, and no transaction to note one."""
+"""A channel to Redis uses one client for all its messages, and neither a transaction nor a wait to note one."""
 
 import inspect
 from contextlib import nullcontext
