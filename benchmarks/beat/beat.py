@@ -15,7 +15,7 @@ from tests.baking import Project, bake_into, install
 from tests.servers import postgresql, redis
 
 HERE = Path(__file__).parent
-SIDES = {"stock": "django_celery_beat.schedulers:DatabaseScheduler", "own": "background.scheduler:Scheduler"}
+SIDES = {"stock": "django_celery_beat.schedulers:DatabaseScheduler", "own": "background.beat.scheduler:Scheduler"}
 DATABASES = ("sqlite", "postgresql")
 COUNTS = (10, 1_000, 10_000, 50_000)
 Figures = dict[str, float]

@@ -37,7 +37,7 @@ PeriodicTask.objects.create(
 """
 OFTEN_SECONDS = 2
 TAKEN_OVER_SECONDS = 15  # docs/celery.md: a leader that is killed is replaced within so many
-LEADER = "from background.lease import SCHEDULE, tenure; print(tenure(SCHEDULE).holder)"
+LEADER = "from background.beat.lease import SCHEDULE, tenure; print(tenure(SCHEDULE).holder)"
 
 
 @pytest.fixture(params=[pytest.param("redis", id="redis"), pytest.param("rabbitmq", id="rabbitmq")])

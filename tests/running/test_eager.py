@@ -63,7 +63,7 @@ def test_beat_refuses_to_run_tasks_itself_in_production(project: Project) -> Non
     refused = project.run(UV, "run", "celery", "-A", "config", "beat", "--pidfile=", check=False, **production)
 
     assert refused.returncode == 1
-    assert "There is no broker, so beat would run each task itself" in refused.stdout
+    assert "CELERY_BROKER_URL is empty, so beat would run each task itself" in refused.stdout
     assert "Traceback" not in refused.stdout
 
 

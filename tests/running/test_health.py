@@ -26,7 +26,7 @@ class Probed:
     def is_(self, question: str) -> bool:
         """Whether the probe, asked for ``live`` or ``ready``, exits with 0."""
         environment = {"PATH": os.environ["PATH"], "CELERY_HEARTBEAT_FILE": str(self.file)}
-        command = ["sh", "background/healthcheck.sh", question]
+        command = ["sh", "background/probe/healthcheck.sh", question]
         return subprocess.run(command, cwd=self.project.path, env=environment, capture_output=True).returncode == 0
 
     def signal(self, number: signal.Signals) -> None:

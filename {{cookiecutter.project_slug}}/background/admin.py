@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
-from background.schedule import apply, drift
+from background.schedule.drift import drift
+from background.schedule.edit import apply
 
 admin.site.unregister(PeriodicTask)
 

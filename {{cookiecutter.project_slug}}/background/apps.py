@@ -8,4 +8,4 @@ class BackgroundConfig(AppConfig):
         """Register the system checks. They ask models, which are there only now."""
         from background import checks
 
-        checks.install()
+        checks.register()

@@ -7,15 +7,17 @@ balancer ask ``/health/web/``, and only people and monitoring ask ``/health/``.
 import dataclasses
 from datetime import timedelta
 
+import django.db
 from celery import Celery
 from celery.app import app_or_default
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 from kombu.exceptions import OperationalError
 
-from background import lease
+from background.beat import lease
+from background.broker.connection import with_timeout
 
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is told within two
 
@@ -33,8 +35,7 @@ class Broker(HealthCheck):
         Raises:
             ServiceUnavailable: the broker refused, or said nothing.
         """
-        options = self.app.conf.broker_transport_options
-        quicker = dict.fromkeys({"socket_connect_timeout", "socket_timeout"} & options.keys(), PATIENCE)
+        quicker = with_timeout(self.app.conf.broker_transport_options, PATIENCE)
         with self.app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
             try:
                 connection.ensure_connection(max_retries=0)
@@ -58,7 +59,7 @@ class Schedule(HealthCheck):
         try:
             with connection.temporary_connection():
                 tenure = lease.tenure(lease.SCHEDULE)
-        except (DatabaseError, InterfaceError) as error:
+        except django.db.Error as error:
             raise ServiceUnavailable("The database is away.") from error
         if tenure is None:
             raise ServiceUnavailable("No beat has ever run.")

@@ -1,61 +1,6 @@
-"""What the schedule keeps in the database beside django-celery-beat's own tables."""
+"""The app's models, where Django looks for them. Each is defined in its room."""
 
-from collections.abc import Iterable
-from typing import Any
+from background.beat.models import Lease, ScheduledTask
+from background.schedule.models import SeededEntry
 
-from django.db import models
-from django_celery_beat.models import PeriodicTask
-
-
-class SeededEntry(models.Model):
-    """A key of ``CELERY_BEAT_SCHEDULE`` that was seeded: its entry came from the settings, not from a person."""
-
-    key = models.CharField(max_length=200, primary_key=True)
-
-    class Meta:
-        default_permissions = ()
-        verbose_name_plural = "seeded entries"
-
-    def __str__(self) -> str:
-        return self.key
-
-
-class Lease(models.Model):
-    """Which of several processes may do something that one may do at a time. background/lease.py reads and writes it.
-
-    All moments are of the database's clock, so those of the hosts are never compared.
-    """
-
-    name = models.CharField(max_length=100, primary_key=True)
-    holder = models.CharField(max_length=255)
-    since = models.DateTimeField()
-    ticked = models.DateTimeField("last tick")
-    expires = models.DateTimeField()
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class ScheduledTask(PeriodicTask):
-    """A row of the schedule as beat holds it, next to tens of thousands of others."""
-
-    shared: Any = None  # the row's Celery schedule, where other rows share it: a crontab takes long to read
-
-    class Meta:
-        proxy = True
-        default_permissions = ()
-
-    @property
-    def schedule(self) -> Any:
-        return self.shared or super().schedule
-
-    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Save what beat changes when it ends an entry, unless told otherwise.
-
-        A person may have edited the rest since beat read it.
-        """
-        ended = ("enabled", "last_run_at", "total_run_count", "date_changed")
-        super().save(*args, update_fields=ended if update_fields is None else update_fields, **kwargs)
+__all__ = ["Lease", "ScheduledTask", "SeededEntry"]

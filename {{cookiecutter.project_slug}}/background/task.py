@@ -20,7 +20,7 @@ class BrokerUnavailableError(OperationalError):
 class Task(DjangoTask):
     """A task that never hangs whoever enqueues it, and whose eager run is as close to a worker's as it can be."""
 
-    Request = "background.request:Request"
+    Request = "background.worker.attempt:Request"  # says in the worker's log why a task runs again
 
     # Seconds before a retry that names no wait, and before a task whose process was killed is tried again. Celery's own
     # 180 would make a person wait for three minutes.

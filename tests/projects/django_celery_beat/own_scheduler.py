@@ -1,10 +1,12 @@
 """A plugin of pytest that puts the project's scheduler in the place of django-celery-beat's, for the tests of that one."""
 
+from typing import Any
+
 import django
 
 django.setup()
 
-from background.scheduler import Scheduler  # noqa: E402
+from background.beat.scheduler import Scheduler  # noqa: E402
 from django_celery_beat import schedulers  # noqa: E402
 
 
@@ -16,6 +18,10 @@ class OwnScheduler(Scheduler):
     @property
     def lease(self) -> str:
         return str(id(self))
+
+    @property
+    def _heap(self) -> list[Any]:
+        return self.timeline
 
 
 schedulers.DatabaseScheduler = OwnScheduler

@@ -227,7 +227,7 @@ print(entry.queue, entry.enabled, entry.expire_seconds, entry.interval)
         beats.code(edit)
     for _ in range(3):
         with beats.beat() as beat:
-            beat.wait_for(lambda: "send-missing-welcome-mails drifts" in beat.output(), "the drift")
+            beat.wait_for(lambda: "send-missing-welcome-mails has drifted" in beat.output(), "the drift")
     kept = beats.code(row).strip()
     found = beats.run("manage.py", "schedule", "--check", check=False)
     applied = beats.run("manage.py", "schedule", "apply", "send-missing-welcome-mails", "--yes").stdout
@@ -235,7 +235,7 @@ print(entry.queue, entry.enabled, entry.expire_seconds, entry.interval)
 
     assert kept == "long False 30 every 7 hours"
     assert found.returncode == 1
-    assert "send-missing-welcome-mails drifts: schedule is every 7 hours in the database" in found.stdout
+    assert "send-missing-welcome-mails has drifted: schedule is every 7 hours in the database" in found.stdout
     assert "Applied send-missing-welcome-mails." in applied
     assert "is that of the settings" in checked.stdout
     assert beats.code(row).strip() == "None True None every 600 seconds"

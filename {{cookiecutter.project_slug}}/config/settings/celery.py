@@ -172,7 +172,7 @@ CELERY_TIMEZONE = TIME_ZONE
 
 # The schedule is in the database, where the admin edits it. django-celery-beat's own class would write the entries below
 # over the edited ones whenever beat starts; this one only adds those that are not there.
-CELERY_BEAT_SCHEDULER = "background.scheduler:Scheduler"
+CELERY_BEAT_SCHEDULER = "background.beat.scheduler:Scheduler"
 
 # The place for which solar events are computed, in degrees: north and east are positive. This is Greenwich.
 SOLAR_LATITUDE = 51.4769

@@ -12,10 +12,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from background import lease, schedule
+from background.beat import lease
 from background.models import SeededEntry
-from background.schedule import Difference, RefusedEntryError, UnknownEntryError, refusal
-from background.timetable import next_run, readable, words
+from background.schedule import drift, edit, run, seed
+from background.schedule.drift import Difference
+from background.schedule.kinds import FIELDS
+from background.schedule.rows import RefusedEntryError, UnknownEntryError, rows_of
+from background.schedule.words import next_run, readable, words
 
 HEADS = ("KEY", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", "FROM", "DRIFT")
 WIDTH = 120  # characters
@@ -40,10 +43,10 @@ class Line(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "List the entries of the schedule, which is in the database: when they run, where they come from, and where they"
-        " drift from CELERY_BEAT_SCHEDULE of the settings."
+        "List the entries of the schedule in the database: when they run, where they come from, and where they"
+        " differ from CELERY_BEAT_SCHEDULE of the settings."
     )
-    # An entry that the database can't hold keeps nobody from looking at the others: the command says itself what it is.
+    # An entry that the database can't hold must not hide the others: the command itself says what is wrong with it.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -51,16 +54,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--check",
             action="store_true",
-            help="exit with 1 where an entry drifts, is refused, or is not in the database",
+            help="exit with 1 if an entry has drifted, is refused, or is not in the database",
         )
         actions = parser.add_subparsers(dest="action", title="actions")
         actions.add_parser("seed", help="write the entries of the settings that are not in the database")
         apply = actions.add_parser("apply", help="write what the settings say over entries of the database")
         apply.add_argument("keys", nargs="*", metavar="KEY", help="the entry's name")
-        apply.add_argument("--all", action="store_true", help="every entry that drifts or is not in the database")
-        apply.add_argument("--yes", action="store_true", help="ask nothing")
-        prune = actions.add_parser("prune", help="delete the entries that have gone from the settings")
-        prune.add_argument("--yes", action="store_true", help="ask nothing")
+        apply.add_argument("--all", action="store_true", help="every entry that has drifted or is not in the database")
+        apply.add_argument("--yes", action="store_true", help="do not ask")
+        prune = actions.add_parser("prune", help="delete the entries that are no longer in the settings")
+        prune.add_argument("--yes", action="store_true", help="do not ask")
         run = actions.add_parser("run", help="send the task of an entry now")
         run.add_argument("key", metavar="KEY", help="the entry's name")
 
@@ -96,9 +99,9 @@ class Command(BaseCommand):
         if not check and not as_json:
             self.stdout.write(f"\n{leader()}")
         if check and problems:
-            raise CommandError("The schedule in the database is not that of the settings.")
+            raise CommandError("The schedule in the database differs from the settings.")
         if check and not as_json:
-            self.stdout.write("The schedule in the database is that of the settings.")
+            self.stdout.write("The schedule in the database matches the settings.")
 
     def show_table(self, lines: list[Line]) -> None:
         """Print the table. Where it would be too wide, the words for a schedule are broken into several lines."""
@@ -116,58 +119,58 @@ class Command(BaseCommand):
     # What changes something
 
     def seed(self, app: Celery) -> None:
-        written, refused = schedule.seed(app)
+        written, refused = seed.seed(app)
         for key in written:
             self.stdout.write(f"Seeded {key}.")
         for key, reasons in refused.items():
-            self.stderr.write(refusal(key, reasons))
+            self.stderr.write(str(RefusedEntryError(key, reasons)))
         if refused:
             raise CommandError("Not every entry of the settings could be seeded.")
 
     def apply(self, app: Celery, keys: Collection[str], *, everything: bool, yes: bool) -> None:
         if bool(keys) == everything:
-            raise CommandError("Name the entries, or say --all.")
-        refused = schedule.refused(app) if everything else {}
+            raise CommandError("Name the entries, or use --all.")
+        refused = seed.refused(app) if everything else {}
         try:
-            entries = schedule.entries_of(app, set(app.conf.beat_schedule) - refused.keys() if everything else keys)
+            entries = edit.entries_of(app, set(app.conf.beat_schedule) - refused.keys() if everything else keys)
             self.propose(app, entries, yes=yes)
         except (UnknownEntryError, RefusedEntryError) as error:
             raise CommandError(str(error)) from error
         for key, reasons in refused.items():
-            self.stderr.write(refusal(key, reasons))
+            self.stderr.write(str(RefusedEntryError(key, reasons)))
         if refused:
             raise CommandError("Not every entry of the settings could be applied.")
 
     def propose(self, app: Celery, keys: Collection[str], *, yes: bool) -> None:
         """Show what would be written over these entries, ask, and write it."""
-        missing = [key for key in schedule.missing(app) if key in keys]
-        drift = {key: differences for key, differences in schedule.drift(app).items() if key in keys}
+        missing = [key for key in seed.missing(app) if key in keys]
+        drifted = {key: differences for key, differences in drift.drift(app).items() if key in keys}
         for key in missing:
             self.stdout.write(f"{key}: not in the database -> as in the settings")
-        for key, differences in drift.items():
+        for key, differences in drifted.items():
             for difference in differences:
                 self.stdout.write(f"{key}: {difference.field}: {difference.database} -> {difference.settings}")
-        if not missing and not drift:
+        if not missing and not drifted:
             self.stdout.write("There is nothing to apply.")
             return
         self.confirm("Write what the settings say", yes=yes)
-        for key in schedule.apply(app, [*missing, *drift]):
+        for key in edit.apply(app, [*missing, *drifted]):
             self.stdout.write(f"Applied {key}.")
 
     def prune(self, app: Celery, *, yes: bool) -> None:
-        orphans = schedule.rows_of(schedule.orphans(app))
+        orphans = rows_of(seed.orphans(app))
         for row in orphans:
             self.stdout.write(f"{row.name}: {row.task}, {words(row.scheduler)}, will be deleted")
         if not orphans:
             self.stdout.write("There is nothing to prune.")
             return
         self.confirm("Delete these entries", yes=yes)
-        for key in schedule.prune(app):
+        for key in edit.prune(app):
             self.stdout.write(f"Deleted {key}.")
 
     def run(self, app: Celery, key: str) -> None:
         try:
-            result = schedule.run(app, key)
+            result = run.run(app, key)
         except (UnknownEntryError, RefusedEntryError, OperationalError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Sent {key}: task {result.id}.")
@@ -177,7 +180,7 @@ class Command(BaseCommand):
         if yes:
             return
         if not sys.stdin.isatty():
-            raise CommandError("Nothing was changed: there is nobody to ask. Say --yes.")
+            raise CommandError("Nothing was changed, because there is no terminal on which to ask. Use --yes.")
         if input(f"{question}? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise CommandError("Nothing was changed.")
 
@@ -186,22 +189,22 @@ def leader() -> str:
     """Which beat sends what is due, in a sentence."""
     tenure = lease.tenure(lease.SCHEDULE)
     if tenure is None:
-        return "No beat has ever run."
+        return "No beat has run yet."
     seconds = round(tenure.age.total_seconds())
     ago = "a second ago" if seconds == 1 else f"{seconds} seconds ago"
     if not tenure.is_live:
-        return f"No beat runs. The last one ticked {ago}."
-    return f"The beat {tenure.holder} leads since {as_cell(tenure.since)}, and ticked {ago}."
+        return f"No beat is running. The last one ticked {ago}."
+    return f"The beat {tenure.holder} has been leading since {as_cell(tenure.since)} and ticked {ago}."
 
 
 def lines_of(app: Celery) -> Iterator[Line]:
-    """What there is to say of each entry, by key. The number of queries does not grow with that of the entries."""
-    rows = schedule.rows_of()
-    drift = schedule.drift(app, rows)
+    """A line for each entry, by key. The number of queries does not grow with the number of entries."""
+    rows = rows_of()
+    drifted = drift.drift(app, rows)
     seeded = set(SeededEntry.objects.values_list("key", flat=True))
     shared: dict[tuple[str, Any], tuple[str, Any]] = {}  # many rows may have one schedule, which takes long to read
     for row in rows:
-        kind = next((kind for kind in schedule.KINDS if getattr(row, f"{kind}_id")), "none")
+        kind = next((kind for kind in FIELDS if getattr(row, f"{kind}_id")), "none")
         place = (kind, getattr(row, f"{kind}_id", None))
         if place not in shared:
             shared[place] = (words(row.scheduler), readable(row))
@@ -214,21 +217,21 @@ def lines_of(app: Celery) -> Iterator[Line]:
             enabled=row.enabled,
             last_run=row.last_run_at,
             next_run=next_run(app, row, when) if when else None,
-            origin=schedule.origin(app, row.name, seeded),
-            drift=drift.get(row.name, []),
+            origin=seed.origin(app, row.name, seeded),
+            drift=drifted.get(row.name, []),
         )
 
 
 def problems_of(app: Celery, lines: list[Line]) -> Iterator[str]:
-    """Where the database is not as the settings say, a line each."""
+    """Where the database differs from the settings, a line each."""
     for line in lines:
         for difference in line.drift:
-            yield f"{line.key} drifts: {difference}."
-    refused = schedule.refused(app)
+            yield f"{line.key} has drifted: {difference}."
+    refused = seed.refused(app)
     for key, reasons in refused.items():
-        yield refusal(key, reasons)
+        yield str(RefusedEntryError(key, reasons))
     for key in sorted(set(app.conf.beat_schedule) - {line.key for line in lines} - refused.keys()):
-        yield f"{key} is in the settings, and not in the database."
+        yield f"{key} is in the settings but not in the database."
 
 
 def cells(line: Line) -> tuple[str, ...]:

@@ -1,0 +1,279 @@
+"""The scheduler of beat: the class that ``CELERY_BEAT_SCHEDULER`` names.
+
+It keeps the schedule in the database, as django-celery-beat's does, and changes three things:
+
+* The settings seed the schedule and never overwrite it (``background/schedule/``).
+* One beat leads and the others stand by (``leadership.py``).
+* A tick, an edit and a record cost the same with ten entries and with tens of thousands (``timeline.py``, ``entry.py``).
+
+``background/UPSTREAM.md`` lists what is overridden here.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import django.db
+from celery.schedules import schedstate
+from celery.utils.log import get_logger
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django_celery_beat.schedulers import DatabaseScheduler
+from kombu.exceptions import OperationalError
+
+from background.beat.entry import Entry, Reader, record
+from background.beat.leadership import Leadership
+from background.beat.lease import SCHEDULE, clock
+from background.beat.models import ScheduledTask
+from background.beat.timeline import Timeline
+from background.probe.heartbeat import WAITING
+from background.schedule.drift import drift
+from background.schedule.seed import orphans, seed
+
+logger = get_logger(__name__)
+
+LOOK = 0.5  # seconds between two looks of a beat that stands by, and the longest between two ticks of the leader
+READ_AGAIN = 120.0  # seconds: django-celery-beat reads a clocked entry only five minutes before its moment
+RETRY = 2.0  # seconds until what is away is tried again, unless an earlier tick is asked for
+NEVER = float("-inf")
+
+
+class Scheduler(DatabaseScheduler):
+    """django-celery-beat's scheduler with a leadership, a timeline and a reader of rows.
+
+    The lease is looked at before each send, and is renewed in the transaction that records runs. So a leader that was
+    replaced records nothing, and sends nothing but what was under way when it was frozen. A leader that can't record
+    does not send.
+    """
+
+    Entry: Any = Entry
+    Model: Any = ScheduledTask
+
+    lease = SCHEDULE
+    sync_every = 1.0  # seconds: the runs that the next leader does not know of when this one is killed
+    look_every = 1.0  # seconds between two looks for changes
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.leadership = Leadership(self.lease, gained=self.read_at_once, lost=self.forget_unrecorded)
+        self.timeline = Timeline()
+        self.reader = Reader(self.Model, lambda row: self.Entry(row, app=self.app))
+        self.broker_is_away = False
+        self._schedule: dict[str, Any] = {}
+        self._looked = self._read = NEVER  # when, by ``clock``
+        super().__init__(*args, **kwargs)
+
+    @property
+    def state(self) -> str:
+        """What the process says of itself to a container's probe, which takes all that starts with "ready" for ready."""
+        return WAITING if self.broker_is_away else self.leadership.role
+
+    # The start
+
+    def setup_schedule(self) -> None:
+        """Seed before the schedule is read for the first time, and say where database and settings differ.
+
+        The lease is taken first if it is free, so that no other beat sends what is read now. A database that is away is an
+        error, and ends beat.
+        """
+        self.leadership.hold()
+        self.install_default_entries({})
+        self.update_from_dict(self.app.conf.beat_schedule)
+        for key, differences in drift(self.app).items():
+            logger.warning("The entry %s has drifted: %s.", key, "; ".join(map(str, differences)))
+        if keys := orphans(self.app):
+            logger.warning("These entries are no longer in the settings, and go on running: %s.", ", ".join(keys))
+
+    def update_from_dict(self, mapping: Mapping[str, Any]) -> None:
+        """Write the entries that the database does not have. Celery's default entry and the settings' all come here.
+
+        What the settings say of a default entry counts.
+        """
+        own = self.app.conf.beat_schedule
+        seeded = seed(self.app, {key: own.get(key, entry) for key, entry in mapping.items()})
+        for key, reasons in seeded.refused.items():
+            logger.error("The entry %s is refused, and will not run: %s.", key, "; ".join(reasons))
+
+    # A tick
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send one entry that is due, if this beat leads. Return the seconds until it wants to be called again."""
+        if not self.leadership.hold():
+            return LOOK
+        return min(self.send_next(), float(self.max_interval), LOOK)
+
+    def send_next(self) -> float:
+        """Send the entry that comes first, if it is due. Return the seconds until the next one.
+
+        What could not be sent because the broker is away stays due. Celery's own tick counts it as sent.
+        """
+        try:
+            schedule = self.schedule
+        except django.db.Error as error:
+            logger.error("The schedule could not be read: %s", error)
+            return RETRY
+        if not self.timeline.is_filled:
+            self.populate_heap()
+        event = self.timeline.first(schedule)
+        if event is None:
+            return LOOK
+        wait: float = event.time - self._when(event.entry, 0)
+        if wait > 0:
+            return wait
+        entry = event.entry
+        is_due, delay = self.look_at(entry)
+        if is_due:
+            if not self.send(entry):
+                return RETRY
+            entry = self.reserve(entry)
+        self.timeline.replace_first(self._when(entry, delay), entry)
+        return 0
+
+    def look_at(self, entry: Any) -> tuple[bool, float]:
+        """Whether the entry is due, and the seconds until it is to be looked at again."""
+        try:
+            is_due, delay = self.is_due(entry)
+        except Exception:  # as Celery has it: one entry must not stop the others
+            is_due, delay = self._is_due_failed(entry)
+        return is_due, delay
+
+    def is_due(self, entry: Any) -> Any:
+        """Look at the lease once more, just before the entry is sent."""
+        if not self.leadership.is_held:
+            return schedstate(is_due=False, next=0.0)
+        return super().is_due(entry)
+
+    def send(self, entry: Any) -> bool:
+        """Send the entry's task. False if the broker is away. Any other error is the entry's own, and counts as a run."""
+        if not self.broker_is_away:
+            logger.info("Sending due task %s (%s)", entry.name, entry.task)
+        try:
+            self.apply_async(entry, advance=False)
+        except Exception as error:
+            if isinstance(error.__context__, OperationalError) and not self.app.conf.task_always_eager:
+                if not self.broker_is_away:
+                    logger.error("The broker is away, and beat waits for it: %s", error)
+                self.broker_is_away = True
+                return False
+            logger.error("The entry %s could not be sent: %s", entry.name, error, exc_info=True)
+        if self.broker_is_away:
+            logger.info("The broker is back.")
+        self.broker_is_away = False
+        return True
+
+    def reserve(self, entry: Any) -> Any:
+        new = super().reserve(entry)
+        self._schedule[entry.name] = new
+        return new
+
+    def adjust(self, n: float, drift: float = 0.0) -> float:
+        """The seconds to wait. Celery takes off 10 ms, and then looks again and again until they are over."""
+        return n + drift
+
+    def populate_heap(self, *args: Any, **kwargs: Any) -> None:
+        """Fill the timeline with all entries. Nothing is sent yet."""
+        self.timeline.fill((self.first_look_at(entry), entry) for entry in self.schedule.values())
+
+    def first_look_at(self, entry: Any) -> float:
+        """The moment at which an entry that was just read is to be looked at."""
+        try:
+            is_due, delay = entry.is_due()
+        except Exception:
+            is_due, delay = self._is_due_failed(entry)
+        moment: float = self._when(entry, 0 if is_due else delay)
+        return moment
+
+    # Reading
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """The enabled entries by name. They are read again when a row has changed, and every ``READ_AGAIN``."""
+        now = clock()
+        if now - self._looked >= self.look_every:
+            self._looked = now
+            changed = self.schedule_changed()  # asked before reading, so that no change is missed in between
+            if changed or now - self._read >= READ_AGAIN:
+                self.read_again()
+        return self._schedule
+
+    def read_at_once(self) -> None:
+        """Read the schedule at the next look, as the last leader left it."""
+        self._read = NEVER
+
+    def read_again(self) -> None:
+        """Record what ran, and read the rows. What fails is tried again at the next look."""
+        self.read_at_once()
+        self.sync()
+        if self._dirty:
+            return
+        self._schedule, changed = self.reader.read(self.enabled_models_qs(), self._schedule)
+        if self.timeline.is_filled:
+            for entry in changed:
+                self.timeline.add(self.first_look_at(entry), entry)
+            self.timeline.trim(self._schedule)
+            self._heap_invalidated = True  # for ``schedules_equal``, should anybody ask
+        self._read = clock()
+
+    def schedule_changed(self) -> bool:
+        """Whether anything has changed since the last look. The moment of a change is that of the host that made it, so
+        it need not be later than the last one.
+        """
+        last = self._last_timestamp
+        changed: bool = super().schedule_changed()
+        return changed or (last is not None and self._last_timestamp != last)
+
+    def _get_crontab_exclude_query(self) -> Q:
+        """Of the crontabs that are far from their hour, leave out only those that ran or were made within the last hour.
+
+        The others may have missed their hour while no beat ran.
+        """
+        recently = timezone.now() - timedelta(hours=1)
+        recent = Q(last_run_at__gt=recently) | Q(last_run_at=None, date_changed__gt=recently)
+        far: Q = super()._get_crontab_exclude_query()
+        return far & recent
+
+    # Recording
+
+    def sync(self) -> None:
+        """Record the runs and renew the lease, in one transaction: both, or neither.
+
+        Without a database the runs are kept and recorded later. A leader that was replaced records nothing.
+        """
+        entries = [self._schedule[name] for name in self._dirty if name in self._schedule]
+        if not entries:
+            self._dirty.clear()
+            return
+        recorded = None
+        try:
+            with transaction.atomic():
+                if self.leadership.claim.renew():
+                    recorded = self.record(entries)
+        except django.db.Error as error:
+            self.leadership.cut_off(error)
+            return
+        if recorded is None:
+            self.leadership.step_down()
+            return
+        self._dirty.clear()
+        for entry in recorded:  # it says what its row says now, so that it is not made anew
+            if entry.model.one_off:
+                self._schedule.pop(entry.name, None)
+            elif entry.read:
+                entry.read = (entry.read[0], entry.model.last_run_at, entry.model.total_run_count)
+
+    def record(self, entries: list[Any]) -> list[Any]:
+        """Write the runs of these entries, and return the entries that were written in bulk."""
+        return record(self.Model, entries)
+
+    def forget_unrecorded(self) -> None:
+        """Leave to the next leader what was sent and not recorded. It sends that again."""
+        if self._dirty:
+            logger.warning("%d runs had not been recorded, and are sent again by the next leader.", len(self._dirty))
+        for name in self._dirty:
+            self._schedule.pop(name, None)
+        self._dirty.clear()
+
+    def close(self) -> None:
+        """Record what is left, and give the lease back."""
+        super().close()
+        self.leadership.give_back()

@@ -1,0 +1,47 @@
+"""Which entry is to be looked at next, among tens of thousands."""
+
+from collections.abc import Iterable, Mapping
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import Any
+
+from celery.beat import event_t
+
+PRIORITY = 5  # of each event, as Celery has it
+
+
+class Timeline(list[Any]):
+    """A heap of events, each an entry and the moment at which it is to be looked at.
+
+    An entry that was replaced or removed leaves its event behind. The event is dropped when it comes to the top, or when
+    there are too many such events. So an edit costs no more than the entries that it changes.
+
+    ``moment`` is in seconds, as ``Scheduler._when`` of Celery gives it.
+    """
+
+    is_filled = False
+
+    def fill(self, events: Iterable[tuple[float, Any]]) -> None:
+        """Start with these moments and entries."""
+        self[:] = [event_t(moment, PRIORITY, entry) for moment, entry in events]
+        heapify(self)
+        self.is_filled = True
+
+    def first(self, schedule: Mapping[str, Any]) -> Any:
+        """The event that comes first among the entries of the schedule; None if there is none."""
+        while self and schedule.get(self[0].entry.name) is not self[0].entry:
+            heappop(self)
+        return self[0] if self else None
+
+    def add(self, moment: float, entry: Any) -> None:
+        """Add an entry that is new, or that replaces another one of its name."""
+        heappush(self, event_t(moment, PRIORITY, entry))
+
+    def replace_first(self, moment: float, entry: Any) -> None:
+        """Put the first event's entry, or its successor, to another moment."""
+        heapreplace(self, event_t(moment, PRIORITY, entry))
+
+    def trim(self, schedule: Mapping[str, Any]) -> None:
+        """Drop the events that were left behind, if there are more of them than of others."""
+        if len(self) > 2 * len(schedule) + 100:
+            self[:] = [event for event in self if schedule.get(event.entry.name) is event.entry]
+            heapify(self)

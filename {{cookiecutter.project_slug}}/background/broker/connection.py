@@ -1,0 +1,51 @@
+"""The connections to the broker: how often a lost one is looked for, and with which transport."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery.app import amqp
+from celery.utils.imports import symbol_by_name
+from kombu import connection
+
+RETRY_INTERVAL = 2  # seconds
+# By name: a project with RabbitMQ does not install what they import.
+TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_speed:Transport")
+
+
+class Connection(connection.Connection):
+    """A connection whose attempts do not grow rarer.
+
+    Celery 5.7 waits 2, 4, 6 and at last 30 seconds between attempts (the defaults of kombu's ``_ensure_connection``), and
+    has no setting for it. A worker would do nothing for half a minute after its broker is back.
+    """
+
+    on_wait: Callable[[], object] | None = None  # called in each second in which the connection is waited for
+
+    def ensure_connection(self, *args: Any, callback: Callable[[], object] | None = None, **kwargs: Any) -> Any:
+        """Connect. The caller says how often to try; the intervals are these unless the caller has others."""
+        intervals = dict.fromkeys(("interval_start", "interval_max"), RETRY_INTERVAL)
+
+        def call_back() -> None:
+            for call in (self.on_wait, callback):
+                if call:
+                    call()
+
+        return super().ensure_connection(*args, **{**intervals, **kwargs}, callback=call_back)
+
+    def get_transport_cls(self) -> Any:
+        """The project's own transport for Redis and Valkey, and kombu's for other brokers."""
+        if isinstance(self.transport_cls, str) and self.transport_cls in TRANSPORTS:
+            return symbol_by_name(TRANSPORTS[self.transport_cls])
+        return super().get_transport_cls()
+
+
+class AMQP(amqp.AMQP):
+    """What the Celery app makes its connections with."""
+
+    Connection = Connection
+
+
+def with_timeout(options: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Transport options with another time limit for the connection and for each answer. Only those of Redis have one."""
+    limits = {"socket_connect_timeout", "socket_timeout"} & options.keys()
+    return {**options, **dict.fromkeys(limits, seconds)}

@@ -1,0 +1,33 @@
+"""System checks of Celery's settings, tasks and schedule: what would lose work, do it twice, or stop beat.
+
+``manage.py check --tag celery`` runs these alone, and docs/operations.md lists them. An error is what loses work or stops
+beat, a warning is the rest. They look at what Celery goes by (``current_app.conf``): there a variable such as
+``CELERY_BROKER_URL`` of the environment wins over the setting.
+
+https://docs.djangoproject.com/en/stable/topics/checks/
+"""
+
+from django.core import checks
+
+from background.checks.cache import check_cache
+from background.checks.certificates import check_certificates
+from background.checks.eager import check_eager
+from background.checks.limits import check_time_limits
+from background.checks.schedule import check_schedule, check_scheduler
+from background.checks.serializers import check_serializers
+
+TAG = "celery"
+
+
+def register() -> None:
+    """Make ``manage.py check``, and each command that checks before it begins, run the checks."""
+    for check in (
+        check_time_limits,
+        check_certificates,
+        check_cache,
+        check_serializers,
+        check_scheduler,
+        check_schedule,
+    ):
+        checks.register(check, TAG)
+    checks.register(check_eager, TAG, deploy=True)

@@ -1,0 +1,92 @@
+"""Entries of the settings that would not run."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from celery import Task, current_app
+from celery.exceptions import QueueNotFound
+from celery.utils.imports import load_extension_class_names, symbol_by_name
+from django.core.checks import CheckMessage, Error
+from django_celery_beat.schedulers import DatabaseScheduler
+
+from background.checks.tasks import registered_tasks
+from background.schedule.faults import faults
+
+
+def scheduler_class() -> Any:
+    """The class that ``CELERY_BEAT_SCHEDULER`` names, found as ``celery beat`` finds it."""
+    return symbol_by_name(
+        current_app.conf.beat_scheduler, aliases=dict(load_extension_class_names("celery.beat_schedulers"))
+    )
+
+
+def check_scheduler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """beat ends at once when it finds no scheduler."""
+    try:
+        scheduler_class()
+    except (ImportError, AttributeError, ValueError) as error:
+        return [
+            Error(
+                f"CELERY_BEAT_SCHEDULER is {current_app.conf.beat_scheduler!r}, which can't be imported: {error}.",
+                hint="Write it as 'module:Class'.",
+                id="background.E009",
+            )
+        ]
+    return []
+
+
+def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Each entry of the settings reaches the database as it is written, and a worker knows what to do with it."""
+    tasks = registered_tasks()
+    found: list[CheckMessage] = []
+    for key, entry in current_app.conf.beat_schedule.items():
+        name = f"CELERY_BEAT_SCHEDULE[{key!r}]"
+        found += [
+            Error(
+                f"{name}: {reason}.",
+                hint="Correct the entry: the database, which is the schedule, can't hold it as it is written.",
+                id="background.E010",
+            )
+            for reason in (faults(key, entry) if is_in_database() else [])
+        ]
+        if isinstance(entry, Mapping):
+            found += check_call(name, entry, tasks)
+    return found
+
+
+def is_in_database() -> bool:
+    """Whether beat keeps the schedule in the database; with another scheduler an entry may hold other things."""
+    return not check_scheduler(None) and issubclass(scheduler_class(), DatabaseScheduler)
+
+
+def check_call(name: str, entry: Mapping[str, Any], tasks: dict[str, Task]) -> Iterator[CheckMessage]:
+    """What keeps beat from sending the task of an entry, or a worker from calling it."""
+    task, args, kwargs = entry.get("task"), entry.get("args") or (), entry.get("kwargs") or {}
+    options = entry.get("options") or {}
+    if not isinstance(task, str) or not isinstance(options, Mapping):
+        return
+    own = tasks[task]._get_exec_options() if task in tasks else {}
+    try:
+        current_app.amqp.router.route({**own, **options}, task, args, kwargs)
+    except QueueNotFound as error:
+        yield Error(
+            f"{name}: there is no queue for it in CELERY_TASK_QUEUES: {error}.",
+            hint="Name one of those queues. beat would log this error whenever the entry is due, and send nothing.",
+            id="background.E013",
+        )
+    if task not in tasks:
+        yield Error(
+            f"{name}: the task {task!r} is not registered; a worker throws the message away.",
+            hint="A task is named by module and function, 'app.tasks.function'. Silence this check for tasks of a worker"
+            " with other code.",
+            id="background.E011",
+        )
+    elif tasks[task].typing and isinstance(args, list | tuple) and isinstance(kwargs, dict):
+        try:
+            tasks[task].__header__(*args, **kwargs)
+        except TypeError as error:
+            yield Error(
+                f"{name}: its arguments do not suit {task}: {error}.",
+                hint="Correct them. beat would log this error whenever the entry is due, and send nothing.",
+                id="background.E012",
+            )

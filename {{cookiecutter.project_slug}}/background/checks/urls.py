@@ -1,0 +1,18 @@
+"""The addresses in the settings."""
+
+from typing import Any
+
+from celery import current_app
+
+REDIS = {"redis", "rediss", "sentinel", "valkey", "valkeys"}  # the last two are for caches; kombu has no such transport
+
+
+def urls(value: Any) -> list[str]:
+    """The addresses in a setting: one, several with semicolons between them, or a list."""
+    if isinstance(value, str):
+        return value.split(";")
+    return [url for part in value or () for url in urls(part)]
+
+
+def broker_urls() -> list[str]:
+    return list(dict.fromkeys([*urls(current_app.conf.broker_read_url), *urls(current_app.conf.broker_write_url)]))

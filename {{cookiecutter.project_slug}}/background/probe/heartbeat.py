@@ -1,0 +1,75 @@
+"""A file that says how a worker or beat is, for a container's probe: ``sh background/probe/healthcheck.sh live|ready``.
+
+The file is touched from the worker's event loop and at beat's tick, and not from a thread of its own, so it grows old when
+either hangs. A broker that is away is no reason to kill a process. So the file is also touched while the process waits for
+the broker, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from celery import bootsteps
+
+INTERVAL = 10.0  # seconds; the probe allows 30
+VARIABLE = "CELERY_HEARTBEAT_FILE"
+READY = "ready"
+WAITING = "waiting for the broker"
+
+
+def is_asked_for() -> bool:
+    """Whether the environment names a file."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def say(state: str) -> None:
+    """Write how the process is, if a file is named. The file is replaced, so a probe never reads half of it."""
+    if is_asked_for():
+        file = Path(os.environ[VARIABLE])
+        new = file.with_name(f"{file.name}.new")
+        new.write_text(f"{state}\n", encoding="utf-8")
+        new.replace(file)
+
+
+def say_waiting() -> None:
+    """Say that the process waits for its broker. Neither the worker's timer nor beat's tick runs until it is there."""
+    say(WAITING)
+
+
+class WorkerHeartbeat(bootsteps.StartStopStep):
+    """Touches the file from the worker's timer.
+
+    https://docs.celeryq.dev/en/stable/userguide/extending.html#worker-bootsteps
+    """
+
+    requires = ("celery.worker.components:Timer",)
+    entry: Any = None
+
+    def include_if(self, parent: Any) -> bool:
+        return is_asked_for()
+
+    def start(self, parent: Any) -> None:
+        say_waiting()
+        self.entry = parent.timer.call_repeatedly(INTERVAL, Path(os.environ[VARIABLE]).touch, priority=10)
+
+    def stop(self, parent: Any) -> None:
+        if self.entry:
+            self.entry.cancel()
+        Path(os.environ[VARIABLE]).unlink(missing_ok=True)
+
+    terminate = stop  # a cold shutdown, as SIGQUIT asks for, calls this one
+
+
+class ConsumerReadiness(bootsteps.StartStopStep):
+    """Says that the worker is ready from when it consumes, and no longer when its connection is lost.
+
+    https://docs.celeryq.dev/en/stable/userguide/extending.html#consumer
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        say(READY)
+
+    def stop(self, parent: Any) -> None:
+        say_waiting()

@@ -1,0 +1,44 @@
+"""When the entries of the schedule run: in words, and as a moment."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import Celery
+from celery.schedules import ParseException
+from django.db import models
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from background.schedule.kinds import kind_of
+
+LONG_AGO = timedelta(days=365 * 30)  # ModelEntry: how long ago an entry with a start time ran that has never run
+
+
+def words(schedule: models.Model | None) -> str:
+    """A schedule for people, such as "every 10 minutes"; a crontab with its time zone."""
+    kind = kind_of(schedule)
+    return kind.words(schedule) if kind else "never"
+
+
+def readable(row: PeriodicTask) -> Any:
+    """The row's Celery schedule, or None if what is stored can't be read as one. beat leaves such a row out."""
+    try:
+        return row.schedule if row.scheduler else None
+    except (ValueError, ParseException):
+        return None
+
+
+def next_run(app: Celery, row: PeriodicTask, schedule: Any) -> datetime | None:
+    """When beat sends the row's task next: now if it is overdue, None if it is off or over.
+
+    ``schedule`` is the row's Celery schedule, which rows may share. The rules are those of ``ModelEntry`` of
+    django-celery-beat 2.9, which asks the schedule in the same way.
+    """
+    now = timezone.now()
+    if not row.enabled or (row.expires and row.expires <= now) or (row.one_off and row.total_run_count):
+        return None
+    schedule.nowfun = lambda: now
+    last = row.last_run_at or row.date_changed - (LONG_AGO if row.start_time else timedelta())
+    due, seconds = schedule.is_due(last.astimezone(app.timezone))
+    start = row.due_start_time(app.timezone) if row.start_time and row.start_time > now else now
+    return max(start, now if due else now + timedelta(seconds=seconds))

@@ -1,0 +1,37 @@
+"""Queues and results of a test run's own, on a broker that others use too."""
+
+from celery import current_app
+from kombu.entity import Exchange, Queue
+
+
+def keep_apart(run: str) -> None:
+    """Give this process queues and results of a test run's own, which no other worker reads.
+
+    Tasks, routes and settings go on naming each queue as before, by what is now its alias.
+    """
+    conf = current_app.conf
+    conf.task_queues = [
+        Queue(
+            f"{run}-{queue.name}",
+            Exchange(f"{run}-{queue.exchange.name}", queue.exchange.type),
+            f"{run}-{queue.routing_key}",
+            alias=queue.name,
+            queue_arguments=queue.queue_arguments,
+        )
+        for queue in conf.task_queues
+    ]
+    conf.result_backend_transport_options = {**conf.result_backend_transport_options, "global_keyprefix": f"{run}_"}
+
+
+def remove_own(run: str) -> None:
+    """Delete the queues and the results that ``keep_apart`` has named."""
+    with current_app.connection_for_write() as connection:
+        for queue in current_app.amqp.queues.values():
+            own = queue(connection.default_channel)
+            own.declare()  # Redis forgets only the queue that this connection knows
+            own.delete()
+            own.exchange.delete()
+    if current_app.conf.result_backend.startswith("redis"):
+        client = current_app.backend.client
+        for key in client.scan_iter(f"{run}*"):
+            client.delete(key)

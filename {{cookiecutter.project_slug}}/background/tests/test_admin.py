@@ -1,0 +1,87 @@
+"""The admin shows where the schedule drifts from the settings."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from background.schedule.drift import drift
+from background.schedule.seed import seed
+from config import celery_app
+
+pytestmark = pytest.mark.django_db
+
+Entries = dict[str, dict[str, Any]]
+LIST = reverse("admin:django_celery_beat_periodictask_changelist")
+
+
+@pytest.fixture
+def seeded(entries: Entries) -> Entries:
+    seed(celery_app)
+    return entries
+
+
+def apply_to(client: Client, *keys: str) -> str:
+    """The page after the action."""
+    pks = [str(row.pk) for row in PeriodicTask.objects.filter(name__in=keys)]
+    return client.post(LIST, {"action": "apply_settings", "_selected_action": pks}, follow=True).content.decode()
+
+
+def test_the_list_says_what_drifts(seeded: Entries, admin_client: Client) -> None:
+    PeriodicTask.objects.filter(name="a-length-of-time").update(queue="long")
+
+    page = admin_client.get(LIST).content.decode()
+
+    assert page.count("queue is long in the database, nothing in the settings") == 1
+
+
+def test_what_a_person_wrote_is_escaped(seeded: Entries, admin_client: Client) -> None:
+    PeriodicTask.objects.filter(name="a-length-of-time").update(queue="<script>")
+
+    page = admin_client.get(LIST).content.decode()
+
+    assert "queue is &lt;script&gt; in" in page
+
+
+def test_the_list_asks_no_query_a_row(seeded: Entries, admin_client: Client) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            admin_client.get(LIST)
+        return len(captured)
+
+    few = queries()
+    for number in range(20):
+        seeded[f"another-{number}"] = {"task": "a", "schedule": 60 + number}
+    seed(celery_app)
+
+    assert queries() == few
+
+
+def test_the_action_applies_the_settings_and_says_what_it_changed(seeded: Entries, admin_client: Client) -> None:
+    PeriodicTask.objects.update(queue="long")
+
+    page = apply_to(admin_client, "a-length-of-time")
+
+    assert "Changed a-length-of-time: queue from long to nothing." in page
+    assert "a-length-of-time" not in drift(celery_app)
+    assert "a-time-of-day" in drift(celery_app)
+
+
+def test_the_action_says_when_there_is_nothing_to_do(seeded: Entries, admin_client: Client) -> None:
+    hour = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.create(name="a-person-s", task="a", interval=hour)
+
+    assert "None of these entries drifts" in apply_to(admin_client, "a-person-s", "a-moment")
+
+
+def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) -> None:
+    row = PeriodicTask.objects.get(name="a-time-of-day")
+
+    page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[row.pk]))
+
+    assert page.status_code == HTTPStatus.OK

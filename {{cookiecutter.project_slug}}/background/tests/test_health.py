@@ -1,0 +1,102 @@
+"""``/health/`` tells all, within two seconds; ``/health/web/`` only whether pages are answered."""
+
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+from celery import Celery
+from django.conf import settings
+from django.db.models.functions import Now
+from django.test import Client
+from health_check.exceptions import ServiceUnavailable
+
+from background.beat.lease import LIFETIME, SCHEDULE, Claim
+from background.health import Broker, Schedule
+from background.models import Lease
+
+# The checks that an eager project does without.
+WITH_BROKER = () if settings.CELERY_TASK_ALWAYS_EAGER else ("Broker()", "Schedule()")
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """Accepts connections, and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture(params=["redis", "amqp"])
+def app(server: socket.socket, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    """An app whose broker is that server, and that would wait for it for a minute."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # it wins over every app's own
+    port = server.getsockname()[1]
+    if request.param == "amqp":
+        options = {}
+    else:
+        pytest.importorskip("redis")
+        options = {"socket_connect_timeout": 60, "socket_timeout": 60}
+    app = Celery(broker=f"{request.param}://127.0.0.1:{port}//", set_as_current=False)
+    app.conf.update(broker_connection_timeout=60, broker_transport_options=options)
+    return app
+
+
+def seconds_until_it_is_told_unavailable(app: Celery) -> float:
+    start = time.monotonic()
+    with pytest.raises(ServiceUnavailable):
+        Broker(app).run()
+    return time.monotonic() - start
+
+
+def test_a_broker_that_is_silent_is_told_within_two_seconds(app: Celery) -> None:
+    assert seconds_until_it_is_told_unavailable(app) < 2
+
+
+def test_a_broker_that_refuses_is_told_within_two_seconds(app: Celery, server: socket.socket) -> None:
+    server.close()
+
+    assert seconds_until_it_is_told_unavailable(app) < 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_check_is_told_by_itself(client: Client) -> None:
+    Claim(SCHEDULE).take()
+
+    response = client.get("/health/", {"format": "json"})
+
+    assert response.status_code == HTTPStatus.OK
+    assert response.json() == {"Database(alias='default')": "OK", **dict.fromkeys(WITH_BROKER, "OK")}
+
+
+@pytest.mark.django_db
+def test_a_beat_that_has_just_ticked_is_well() -> None:
+    Claim(SCHEDULE).take()
+
+    Schedule().run()
+
+
+@pytest.mark.django_db
+def test_no_beat_is_told_apart_from_one_that_ticks_no_longer() -> None:
+    with pytest.raises(ServiceUnavailable, match=r"No beat has ever run\."):
+        Schedule().run()
+    Claim(SCHEDULE).take()
+    Lease.objects.update(ticked=Now() - timedelta(minutes=1))
+    with pytest.raises(ServiceUnavailable, match=r"No beat has ticked for 6\d seconds\."):
+        Schedule().run()
+
+
+@pytest.mark.django_db
+def test_a_hand_over_is_no_illness() -> None:
+    Claim(SCHEDULE).take()
+    Lease.objects.update(ticked=Now() - timedelta(seconds=LIFETIME + 5), expires=Now())
+
+    Schedule().run()
+
+
+@pytest.mark.django_db
+def test_what_a_load_balancer_asks_does_not_depend_on_the_broker(client: Client) -> None:
+    response = client.get("/health/web/", {"format": "json"})
+
+    assert response.json() == {"Database(alias='default')": "OK"}
