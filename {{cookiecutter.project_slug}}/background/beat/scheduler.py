@@ -206,12 +206,12 @@ class Scheduler(DatabaseScheduler):
         self.sync()
         if self._dirty:
             return
+        self._heap_invalidated = bool(self._schedule)  # for ``schedules_equal``, should anything ask it
         self._schedule, changed = self.reader.read(self.enabled_models_qs(), self._schedule)
         if self.timeline.is_filled:
             for entry in changed:
                 self.timeline.add(self.first_look_at(entry), entry)
             self.timeline.trim(self._schedule)
-            self._heap_invalidated = True  # for ``schedules_equal``, should anybody ask
         self._read = clock()
 
     def schedule_changed(self) -> bool:
