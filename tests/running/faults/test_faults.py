@@ -33,6 +33,7 @@ def test_pool_children_are_killed_again_and_again(team: Team) -> None:
 
     print(f"{kills} children were killed")
     assert kills >= 5
+    assert "runs again (a retry), attempt 2." in worker.output()
     assert team.ledger.lost() == []
 
 
@@ -43,9 +44,10 @@ def test_the_whole_worker_is_killed_and_a_new_one_started(team: Team) -> None:
         os.killpg(worker.popen.pid, signal.SIGKILL)
         worker.popen.wait()
         killed = time.monotonic()
-    with team.worker():
+    with team.worker() as second:
         team.wait_until_done(VISIBILITY_TIMEOUT + 15 - (time.monotonic() - killed))
 
+    assert "runs again (redelivered" in second.output()
     assert team.ledger.lost() == []
 
 
