@@ -1,0 +1,67 @@
+"""What the documents point to is there: pages, headings, pictures, and the files that they name."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.baking import TEMPLATE
+
+Bake = Callable[..., Path]
+# What only some projects have, what appears when a project is used, and what each app may have.
+SOMETIMES = {
+    "tasks.py",
+    ".devcontainer/",
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+    ".venv",
+    "uv.lock",
+    ".cruft.json",
+    "demo/",
+}
+NAME = re.compile(r"`((?:[\w.-]+/)*(?:[\w-]+/|[\w-]*\.(?:py|md|sh|yaml|toml|json|txt|example)))`")
+
+
+@pytest.fixture(params=["template", "project"])
+def folder(bake: Bake, request: pytest.FixtureRequest) -> Path:
+    return TEMPLATE if request.param == "template" else bake()
+
+
+def pages(folder: Path) -> list[Path]:
+    return [*folder.glob("*.md"), *folder.glob("docs/*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub and GitLab give to the headings of a page."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path) -> Iterator[str]:
+    """The links of a page that lead nowhere in the repository."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if "://" not in link and (not target.exists() or (anchor and anchor not in anchors(target))):
+            yield link
+
+
+def test_every_link_leads_to_a_page_and_a_heading(folder: Path) -> None:
+    links = {page.name: list(broken(page)) for page in pages(folder)}
+
+    assert len(links) >= 5
+    assert {name: found for name, found in links.items() if found} == {}
+
+
+def test_every_file_that_a_page_of_the_project_names_is_there(bake: Bake) -> None:
+    project = bake()
+    missing = {
+        (page.name, name)
+        for page in pages(project)
+        for name in NAME.findall(page.read_text(encoding="utf-8"))
+        if name not in SOMETIMES and not any((place / name).exists() for place in (project, project / "background"))
+    }
+
+    assert missing == set()
