@@ -1,5 +1,6 @@
 """What the documents point to is there: pages, headings, pictures, and the files that they name."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,3 +66,21 @@ def test_every_file_that_a_page_of_the_project_names_is_there(bake: Bake) -> Non
     }
 
     assert missing == set()
+
+
+def test_the_readme_shows_the_questions_and_the_last_line_as_a_bake_prints_them() -> None:
+    prompts = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["__prompts__"]
+    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    name, broker, *choices, last = (
+        line
+        for line in re.findall(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[0].splitlines()
+        if "…" not in line and "Choose" not in line
+    )
+    steps = "\n".join(file.read_text(encoding="utf-8") for file in (TEMPLATE / "bake_steps").glob("*.py"))
+
+    assert name == f"  [1/{len(prompts)}] {prompts['project_name']} (My Project): Tide Tables"
+    assert broker.endswith(f"] {prompts['broker']['__prompt__']}")
+    assert choices == [
+        f"    {number} - {prompts['broker'][choice]}" for number, choice in enumerate(prompts["broker"]) if number
+    ]
+    assert f'"{last}"' in steps
