@@ -68,6 +68,29 @@ def test_every_file_that_a_page_of_the_project_names_is_there(bake: Bake) -> Non
     assert missing == set()
 
 
+def test_every_make_target_that_a_page_names_is_there(folder: Path) -> None:
+    there = set(re.findall(r"^([a-z-]+):", (folder / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages(folder))
+    named = {
+        target for targets in re.findall(r"(?:^ *|`)make ([a-z -]+)", text, re.MULTILINE) for target in targets.split()
+    }
+    if folder == TEMPLATE:
+        there |= {"run", "deploy", "check", "test-all"}  # of a project that it makes
+
+    assert len(named) >= 10
+    assert named - there == set()
+
+
+def test_the_page_about_operations_lists_every_system_check(bake: Bake) -> None:
+    project = bake()
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (project / "background").glob("checks/*.py"))
+    page = (project / "docs/operations.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `(background\.[EW]\d+)`", page, re.MULTILINE)) == set(
+        re.findall(r'id="(background\.[EW]\d+)"', code)
+    )
+
+
 def test_the_readme_shows_the_questions_and_the_last_line_as_a_bake_prints_them() -> None:
     prompts = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["__prompts__"]
     readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
