@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import TEMPLATE
+from tests.baking import PROJECT, TEMPLATE
 
 Bake = Callable[..., Path]
 # What only some projects have, what appears when a project is used, and what each app may have.
@@ -69,13 +69,11 @@ def test_every_file_that_a_page_of_the_project_names_is_there(bake: Bake) -> Non
 
 
 def test_every_make_target_that_a_page_names_is_there(folder: Path) -> None:
-    there = set(re.findall(r"^([a-z-]+):", (folder / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    makefiles = [file.read_text(encoding="utf-8") for file in {folder / "Makefile", PROJECT / "Makefile"}]
+    there = {target for text in makefiles for target in re.findall(r"^([a-z-]+):", text, re.MULTILINE)}
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages(folder))
-    named = {
-        target for targets in re.findall(r"(?:^ *|`)make ([a-z -]+)", text, re.MULTILINE) for target in targets.split()
-    }
-    if folder == TEMPLATE:
-        there |= {"run", "deploy", "check", "test-all"}  # of a project that it makes
+    commands = re.findall(r"(?:^ *|`)make (?:-C \S+ )?([a-z -]+)", text, re.MULTILINE)
+    named = {target for targets in commands for target in targets.split()}
 
     assert len(named) >= 10
     assert named - there == set()
