@@ -1,6 +1,7 @@
 """Baking again: the same answers make the same project, other answers change what they must, and nothing is lost."""
 
 import difflib
+import itertools
 import json
 import os
 import re
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 from cookiecutter import prompt
 from cookiecutter.main import cookiecutter
+from dotenv import dotenv_values
 
-from tests.baking import TEMPLATE, bake_command, bake_into, rendered
+from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, rendered
 
 Bake = Callable[..., Path]
 SAME_TWICE: list[dict[str, Any]] = [
@@ -32,8 +34,8 @@ BY_BROKER = {
     ".github/workflows/ci.yml",  # the tests run through a worker, too
     "README.md",  # how to start the broker
 }
-# Compose has a redis service that is off without a broker, and docs/celery.md says how to start it.
-BY_BROKER_S_SERVICE = {"compose.yaml", "compose.production.yaml", "docs/celery.md"}
+# Compose has a redis service that is off without a broker, and docs/broker.md says how to start it.
+BY_BROKER_S_SERVICE = {"compose.yaml", "compose.production.yaml", "docs/broker.md"}
 CHANGED = {
     "redis": BY_BROKER,
     "valkey": BY_BROKER | BY_BROKER_S_SERVICE,
@@ -69,14 +71,55 @@ def test_a_change_of_broker_changes_these_files(bake: Bake, tmp_path: Path, brok
     assert after == tracked(bake(broker=broker))
 
 
-def test_the_readme_shows_what_a_change_of_broker_changes(bake: Bake) -> None:
-    readme = (TEMPLATE / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^```diff\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+def test_the_documents_show_what_a_change_of_broker_changes(bake: Bake) -> None:
+    page = (TEMPLATE / "docs/baking-again.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     without, redis = ((project / ".env.example").read_text().splitlines() for project in (bake(), bake(broker="redis")))
     diff = difflib.unified_diff(without, redis, "a/.env.example", "b/.env.example", n=0, lineterm="")
 
     assert shown == ["".join(f"{line}\n" for line in diff)]
-    assert {name for name in BY_BROKER if f"`{name}`" not in readme} == set()
+    assert {name for name in BY_BROKER if f"`{name}`" not in page} == set()
+
+
+def values_about_the_broker(file: Path) -> dict[str, str]:
+    """What a file of variables says of the broker, with one word for each secret."""
+    values = {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
+    password = values.get("RABBITMQ_PASSWORD") or "no password"
+    names = [name for name in values if re.match("CELERY_|RABBITMQ_|BROKER_PORT|COMPOSE_PROFILES", name)]
+    return {name: values[name].replace(password, "secret") for name in names}
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(CHOICES["broker"], 2)))
+def test_after_the_lines_that_the_page_deletes_a_bake_writes_those_of_the_new_broker(
+    bake: Bake, tmp_path: Path, old: str, new: str
+) -> None:
+    project = bake_into(tmp_path, broker=old)
+    page = (project / "docs/switching.md").read_text(encoding="utf-8")
+    ((lines, *files),) = re.findall(r"^sed -i.old -E '/(.*)/d' (\S+) (\S+)$", page, re.MULTILINE)
+    for file in files:
+        text = (project / file).read_text(encoding="utf-8")
+        (project / file).write_text(re.sub(f"{lines}.*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+
+    bake_into(tmp_path, broker=new)
+
+    assert files == [".env", ".env.production"]
+    assert [values_about_the_broker(project / file) for file in files] == [
+        values_about_the_broker(bake(broker=new) / file) for file in files
+    ]
+
+
+@pytest.mark.parametrize("broker", CHOICES["broker"])
+def test_the_page_about_switching_has_the_lines_that_a_bake_writes(bake: Bake, broker: str) -> None:
+    page = (bake(broker=broker) / "docs/switching.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    shown = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks if block.startswith("CELERY_")]
+
+    for file in (".env", ".env.production"):
+        values = values_about_the_broker(bake(broker=broker) / file)
+        if broker == "none":
+            values = {name: value for name, value in values.items() if not value}
+        wanted = {name: value.replace("secret", "PASSWORD") for name, value in values.items()}
+        assert wanted in shown
 
 
 def test_what_an_answer_no_longer_asks_for_is_removed_and_said(

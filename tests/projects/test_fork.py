@@ -1,4 +1,4 @@
-"""What the README offers to those who test a fork of their own works when it is pasted."""
+"""What docs/forks.md offers to those who test a fork of their own works when it is pasted."""
 
 import re
 import shutil
@@ -10,18 +10,18 @@ import yaml
 
 from tests.baking import CHOICES, QUESTIONS, TEMPLATE, UV, clean_environment
 
-README = (TEMPLATE / "README.md").read_text(encoding="utf-8").partition("## Regenerating variants in CI")[2]
+PAGE = (TEMPLATE / "docs/forks.md").read_text(encoding="utf-8").partition("## Regenerating variants in CI")[2]
 
 
 def pasted(language: str) -> str:
     """The one block of the section in this language."""
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     return str(block)
 
 
 @pytest.fixture
 def fork(tmp_path: Path) -> Path:
-    """A copy of the template, with the two files of the README."""
+    """A copy of the template, with the two files of the page."""
     unwanted = shutil.ignore_patterns(".git", ".venv", "demo", ".*_cache", "__pycache__")
     fork = shutil.copytree(TEMPLATE, tmp_path / "fork", ignore=unwanted)
     for name, language in (("variants/test_variants.py", "python"), (".github/workflows/variants.yml", "yaml")):
