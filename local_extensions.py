@@ -1,23 +1,26 @@
-"""Jinja filters: what quotes an answer for the language it lands in, and what refuses one.
+"""Jinja filters, which quote an answer for the language of a file or refuse it.
 
-An answer is any text a person may type. It reaches a file of the project through one of these filters, or it is one of
-a fixed list of choices, or it is a slug: never pasted as it is. Each filter returns the quotes with the text.
+An answer is any text a person may type. A text reaches a file of the project only through one of these filters, which
+return it with its quotes. Other answers are one of a fixed list of choices, or the slug, which is checked.
 
-cookiecutter loads this module by name (``_extensions`` in cookiecutter.json).
+cookiecutter imports this module by its name in ``_extensions`` of cookiecutter.json.
 """
 
 import json
 import re
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from cookiecutter.utils import simple_filter
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+TEMPLATE = Path(__file__).resolve().parent
+
 
 def python(text: str) -> str:
-    """A Python string literal, in the quotes that ``ruff format`` would choose (double, unless that needs more escapes)."""
+    """Return a Python string literal in the quotes that ``ruff format`` chooses: double, unless that needs more escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     escaped = (
         "\\" + character
@@ -31,15 +34,15 @@ def python(text: str) -> str:
 
 
 def toml(text: str) -> str:
-    """A TOML basic string: JSON's escapes, plus DELETE, which JSON allows and TOML does not (toml.io/en/v1.0.0#string)."""
+    """Return a TOML basic string. JSON's escapes fit, but TOML also escapes DELETE (toml.io/en/v1.0.0#string)."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def markdown(text: str) -> str:
-    """Text that Markdown shows as it is, within one line.
+    """Return text that Markdown shows unchanged, on one line.
 
-    Every character that could mark up a line is escaped by a backslash; a blank at either end, which Markdown would
-    strip, or take for a block of code, is an entity.
+    A backslash escapes every character that could be markup. A blank at either end becomes an entity, because Markdown
+    would strip it or start a block of code.
     """
     escaped = re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~$])", r"\\\1", text)
     escaped = re.sub(r"^(\d+)\.", r"\1\\.", escaped)
@@ -47,10 +50,10 @@ def markdown(text: str) -> str:
 
 
 def quarantine(answers: dict[str, Any]) -> str:
-    """The slug, if it could lead out of the target folder or can't be a folder's name, and is taken out of the way.
+    """Replace a slug that can't safely be a folder's name by a harmless one, and return the real one for the refusal.
 
-    cookiecutter makes the project's folder before it runs the first hook, with the parents that a slug like ``a/b``
-    names, and removes only the last of them: so ``answers`` gets a harmless slug, and the hook refuses the real one.
+    cookiecutter makes the project's folder before it runs the first hook. For a slug like ``a/b`` it also makes the
+    parents, outside the target folder for ``../b``, and does not remove them.
     """
     slug = answers["project_slug"]
     if isinstance(slug, str) and re.fullmatch(r"\w[\w-]{0,99}", slug, re.ASCII):
@@ -60,60 +63,49 @@ def quarantine(answers: dict[str, Any]) -> str:
 
 
 def refusal(answers: dict[str, Any]) -> str:
-    """What `answer_validators.py` has against the answers, a line each, for the quotes of a string in a hook.
+    """Return the complaints of `answer_validators.py`, one a line, as the inside of a string literal of the hook.
 
-    It is ASCII without a quote or a line break of its own, so that no answer can end that string.
+    Quotes, line breaks and non-ASCII characters are escaped, so that no answer can end the literal.
     """
-    from answer_validators import complaints  # here, because of a bake's four environments only one asks
+    from answer_validators import complaints  # not at the top: only one of a bake's four environments needs it
 
     lines = "\n".join(f"ERROR: {complaint}" for complaint in complaints(answers))
     return lines.encode("unicode_escape").decode("ascii").replace('"', r"\"")
 
 
-PythonExtension = simple_filter(python)
-TomlExtension = simple_filter(toml)
-MarkdownExtension = simple_filter(markdown)
-QuarantineExtension = simple_filter(quarantine)
-RefusalExtension = simple_filter(refusal)
-
-
-class PlainText:
-    """What a template is to cookiecutter: something to render."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def render(self, **_: object) -> str:
-        return self.text
-
-
-class PlainTextExtension(Extension):
-    """Hands back a text in which there is nothing to render, where Jinja would compile a template; optimises nothing.
-
-    cookiecutter does that for the name of each file and folder and for each choice, over a hundred times in a bake and
-    a tenth of its time, and asks nothing of what it gets but to render (2.7.1, generate.py and prompt.py).
-    """
+class TemplateExtension(Extension):
+    """Gives cookiecutter's environments the filters above, and the hook the template's folder."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.optimized = False  # what is rendered once takes longer to optimise than it then saves
-        compiled = environment.from_string
-
-        def from_string(source: str, *more: Any, **named: Any) -> Any:
-            if "{" in source or "\r" in source:  # of which Jinja makes a LF
-                return compiled(source, *more, **named)
-            return PlainText(source)
-
-        environment.from_string = from_string  # type: ignore[assignment, method-assign]
+        environment.filters.update(python=python, toml=toml, markdown=markdown, quarantine=quarantine, refusal=refusal)
+        environment.globals["template_folder"] = str(TEMPLATE)
+        skip_plain_texts(environment)
+        forget_modules()
 
 
-class ForgetExtension(Extension):
-    """The last one: makes Python forget our modules, so that the next environment reads them as they then are.
+def skip_plain_texts(environment: Environment) -> None:
+    """Have ``from_string`` compile only texts with something to render, and optimise none: each is rendered once.
 
-    ``cruft update`` renders two versions of the template in one process, and the newer may have other filters.
+    cookiecutter 2.7.1 calls it for the name of each file and folder and for each choice, over a hundred times a bake, and
+    only calls ``render`` on what it gets. Compiling them all takes a tenth of a bake.
     """
+    environment.optimized = False
+    compiled = environment.from_string
 
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        for module in (__name__, "answer_validators"):
-            sys.modules.pop(module, None)
+    def from_string(source: str, *more: Any, **named: Any) -> Any:
+        if "{" in source or "\r" in source:  # Jinja turns a CR into a LF
+            return compiled(source, *more, **named)
+        return SimpleNamespace(render=lambda **_: source)
+
+    environment.from_string = from_string  # type: ignore[assignment, method-assign]
+
+
+def forget_modules() -> None:
+    """Make Python import these modules again for the next environment.
+
+    `cruft update` renders two versions of the template in one process. Without this, the newer version would be rendered
+    with the older one's filters, and an update that adds a filter would fail.
+    """
+    for module in (__name__, "answer_validators"):
+        sys.modules.pop(module, None)

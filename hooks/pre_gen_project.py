@@ -1,7 +1,7 @@
-"""Refuses bad answers, all of them at once, before a file is written. `answer_validators.py` found what to say.
+"""Refuses bad answers, all of them at once, before a file is written. `answer_validators.py` has found them.
 
-It imports nothing but `sys`, which is part of Python itself: another module would take longer than all that is done
-here, and one of its name that lies in the temporary folder, where cookiecutter runs this, would be run instead.
+It imports only `sys`, which is built into Python: any other import would take longer than the whole hook, and a file of
+its name in the temporary folder, where cookiecutter runs the hook, would be run instead.
 """
 
 import sys

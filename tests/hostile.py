@@ -14,6 +14,7 @@ import os
 import re
 import runpy
 import shutil
+import sys
 import tempfile
 import tomllib
 import zoneinfo
@@ -114,7 +115,12 @@ def run_hook(script: str, cwd: Path | str, complaints: list[str]) -> None:
     """What ``cookiecutter.hooks.run_script`` does, in this process. An exception of a hook's own gets through."""
     errors = io.StringIO()
     try:
-        with contextlib.chdir(cwd), contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            contextlib.chdir(cwd),
+            contextlib.redirect_stderr(errors),
+            contextlib.redirect_stdout(io.StringIO()),
+            mock.patch.object(sys, "path", [str(Path(script).parent), *sys.path]),
+        ):
             runpy.run_path(str(script), run_name="__main__")
     except SystemExit as exit:
         if exit.code:

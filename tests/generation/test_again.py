@@ -135,9 +135,9 @@ def test_what_an_answer_no_longer_asks_for_is_removed_and_said(
     assert not (project / ".github/workflows").exists()
     assert not (project / ".devcontainer").exists()
     assert capfd.readouterr().out.splitlines() == [
-        ".devcontainer/devcontainer.json: removed, as devcontainer is now false.",
-        '.github/workflows/ci.yml: removed, as ci is now "gitlab".',
-        ".github: kept, for the files in it that are your own.",
+        "Removed .devcontainer/devcontainer.json, because devcontainer is now false.",
+        'Removed .github/workflows/ci.yml, because ci is now "gitlab".',
+        "Kept .github, because it contains files of your own.",
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
@@ -30,7 +31,10 @@ BAD_ANSWERS = {
         "a@b",
         "a b@example.com",
         "@example.com",
-        "a@[300.0.0.1]",
+        "a@b@example.com",
+        "Ada <ada@example.com>",
+        "ada@example.com.",
+        "ada@example..com",
         f"{'x' * 310}@example.com",
         'a"""\\',
     ],
@@ -95,7 +99,7 @@ def test_a_slug_that_the_project_needs_itself_is_refused(slug: str) -> None:
     with hostile.baked({"project_slug": slug}, typed=False) as bake:
         hostile.check_refusal(bake)
 
-        assert bake.complaints[0].endswith(f"try {slug}_project.")
+        assert bake.complaints[0].endswith(f"Try {slug}_project.")
 
 
 def test_a_slug_that_the_project_imports_is_refused() -> None:
@@ -110,7 +114,7 @@ def test_a_slug_that_the_project_imports_is_refused() -> None:
 @pytest.mark.parametrize("slug", ["pg_app", "public", "template1"])
 def test_a_slug_that_postgresql_keeps_to_itself_goes_with_sqlite_only(slug: str) -> None:
     with hostile.baked({"project_slug": slug, "database": "postgresql"}, typed=False) as bake:
-        assert "does not go with database postgresql" in bake.complaints[0]
+        assert f"project_slug {slug!r} is reserved by PostgreSQL." in bake.complaints[0]
     hostile.check({"project_slug": slug, "database": "sqlite"}, typed=False, good=True)
 
 
@@ -118,7 +122,7 @@ def test_a_refusal_comes_before_what_cookiecutter_says(tmp_path: Path) -> None:
     done = bake_command(tmp_path, "timezone=europe/pari")
 
     assert done.stderr.startswith(
-        "ERROR: timezone 'europe/pari' is no time zone of the IANA database: try Europe/Paris, or UTC.\n"
+        "ERROR: timezone 'europe/pari' is not a time zone of the IANA database. Try Europe/Paris or UTC.\n"
     )
 
 
@@ -127,21 +131,32 @@ def test_an_unknown_name_is_refused_and_the_right_one_suggested(tmp_path: Path, 
     done = bake_command(tmp_path, f"{name}=UTC")
 
     assert done.returncode == 1
-    assert done.stderr.startswith(f"ERROR: {name} is no question of this template: did you mean {meant}?\n")
+    assert done.stderr.startswith(f"ERROR: Unknown answer '{name}'. Did you mean '{meant}'?\n")
     assert not (tmp_path / "my_project").exists()
 
 
 def test_an_unknown_name_like_no_other_is_answered_with_all_names(tmp_path: Path) -> None:
-    assert f"it asks for {', '.join(sorted(QUESTIONS))}." in bake_command(tmp_path, "zzz=1").stderr
+    expected = f"Unknown answer 'zzz'. The template asks for {', '.join(sorted(QUESTIONS))}."
+
+    assert expected in bake_command(tmp_path, "zzz=1").stderr
 
 
-def test_an_unknown_name_is_refused_by_the_api_too(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(FailedHookException):
-        cookiecutter(
-            str(TEMPLATE), no_input=True, extra_context={"brokr": "redis"}, output_dir=tmp_path, default_config=True
-        )
+@click.command()
+@click.option("--extra-context")
+def other_command(extra_context: str) -> None:
+    """A command that is not cookiecutter's: its options mean something else."""
+    assert answer_validators.given() == []
 
-    assert "did you mean broker?" in capfd.readouterr().err
+
+def test_only_answers_of_the_cookiecutter_command_are_looked_at(tmp_path: Path) -> None:
+    """The Python API drops an unknown name, and no public function says so: a caller has to know the names."""
+    other_command(["--extra-context", "brokr"], standalone_mode=False)
+
+    made = cookiecutter(
+        str(TEMPLATE), no_input=True, extra_context={"brokr": "redis"}, output_dir=tmp_path, default_config=True
+    )
+
+    assert json.loads(Path(made, ".cookiecutter.json").read_text())["cookiecutter"]["broker"] == "none"
 
 
 def test_private_names_and_a_configuration_for_many_templates_are_no_mistakes(tmp_path: Path) -> None:
@@ -183,16 +198,15 @@ def test_what_only_the_api_can_answer_is_refused_in_words_too(
         ['"x"@localhost', "a@[::1]", "a@[1.2.3.4]", f"a@[{'0000:' * 6}255.255.255.255]", "a@b.c", "a@-b.cd"]
     )
 )
-def test_an_address_is_judged_as_django_judges_it(address: str) -> None:
-    """Exactly, but for control characters within quotes, which Django lets pass."""
+def test_an_address_that_django_accepts_is_accepted(address: str) -> None:
+    """Except those with a blank, a control character or a second @ in quotes, which are not in use."""
     try:
         validate_email(address)
     except ValidationError:
-        good = False
-    else:
-        good = not re.search(answer_validators.UNFIT, address)
+        return
+    odd = re.search(answer_validators.UNFIT, address) or re.search(r"\s|@.*@", address)
 
-    assert (answer_validators.email({"author_email": address}) == []) == good
+    assert (answer_validators.email({"author_email": address}) == []) == (odd is None)
 
 
 def bake_typed(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:

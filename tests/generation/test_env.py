@@ -1,4 +1,4 @@
-"""The hook writes .env once, with secrets of its own, and never loses a line of it."""
+"""A bake writes .env once, with secrets of its own, and never loses a line of it."""
 
 import os
 import re
@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from dotenv import dotenv_values
 
+from bake_steps import env_files
 from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment
 
 Bake = Callable[..., Path]
@@ -52,22 +52,12 @@ ODD = {
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes, limits or signals")
 
 
-@pytest.fixture(scope="session")
-def hook() -> ModuleType:
-    """The hook as a module, without answers: calling what writes .env is quicker than a bake."""
-    module = ModuleType("post_gen_project")
-    module.__file__ = str(TEMPLATE / "hooks/post_gen_project.py")
-    source = Path(module.__file__).read_text(encoding="utf-8").replace("{{ cookiecutter | tojson }}", "{}")
-    exec(compile(source, module.__file__, "exec"), module.__dict__)
-    return module
-
-
-def written_over(hook: ModuleType, project: Path, folder: Path, mine: bytes) -> Path:
+def written_over(project: Path, folder: Path, mine: bytes) -> Path:
     """The .env that the hook makes of ``mine``, with the example of the project."""
     shutil.copy(project / ".env.example", folder)
     env = folder / ".env"
     env.write_bytes(mine)
-    hook.write_env(env)
+    env_files.write(env)
     return env
 
 
@@ -154,7 +144,7 @@ def test_a_second_bake_keeps_every_line_and_adds_what_is_missing(
     assert dotenv_values(env)["DJANGO_SECRET_KEY"] == "mine"
     assert text.count("COMPOSE_PROFILES=") == 1
     assert dotenv_values(env)["CELERY_BROKER_URL"] == "redis://localhost:6379/1"
-    assert ".env: kept as it was, and added DATABASE_URL, CELERY_BROKER_URL, CELERY" in capfd.readouterr().out
+    assert "Added to .env: DATABASE_URL, CELERY_BROKER_URL, CELERY" in capfd.readouterr().out
 
 
 def test_a_second_bake_with_nothing_missing_leaves_the_file_alone(tmp_path: Path) -> None:
@@ -167,10 +157,8 @@ def test_a_second_bake_with_nothing_missing_leaves_the_file_alone(tmp_path: Path
 
 
 @pytest.mark.parametrize("mine", ODD.values(), ids=ODD)
-def test_a_second_bake_keeps_every_byte_of_a_file_written_in_any_way(
-    bake: Bake, hook: ModuleType, tmp_path: Path, mine: bytes
-) -> None:
-    env = written_over(hook, bake(), tmp_path, mine)
+def test_a_second_bake_keeps_every_byte_of_a_file_written_in_any_way(bake: Bake, tmp_path: Path, mine: bytes) -> None:
+    env = written_over(bake(), tmp_path, mine)
 
     added = env.read_bytes().removeprefix(mine)
     assert env.read_bytes() == mine + added
@@ -192,9 +180,9 @@ def test_a_second_bake_keeps_every_byte_of_a_file_written_in_any_way(
     ],
 )
 def test_a_password_that_is_there_is_used_for_the_variable_that_is_missing(
-    bake: Bake, hook: ModuleType, tmp_path: Path, line: str, password: str | None
+    bake: Bake, tmp_path: Path, line: str, password: str | None
 ) -> None:
-    env = written_over(hook, bake(database="postgresql"), tmp_path, f"{line}\n".encode())
+    env = written_over(bake(database="postgresql"), tmp_path, f"{line}\n".encode())
 
     values = dotenv_values(env, interpolate=False)
     new = values["POSTGRES_PASSWORD"]
@@ -204,8 +192,8 @@ def test_a_password_that_is_there_is_used_for_the_variable_that_is_missing(
         assert unquote(str(urlsplit(str(values["DATABASE_URL"])).password)) == password
 
 
-def test_the_password_of_one_broker_is_not_given_to_another(bake: Bake, hook: ModuleType, tmp_path: Path) -> None:
-    env = written_over(hook, bake(broker="rabbitmq"), tmp_path, b"CELERY_BROKER_URL=redis://:mine@localhost/1\n")
+def test_the_password_of_one_broker_is_not_given_to_another(bake: Bake, tmp_path: Path) -> None:
+    env = written_over(bake(broker="rabbitmq"), tmp_path, b"CELERY_BROKER_URL=redis://:mine@localhost/1\n")
 
     assert dotenv_values(env)["RABBITMQ_PASSWORD"] != "mine"
 
@@ -220,31 +208,31 @@ def test_after_a_change_of_broker_the_values_that_were_kept_are_named(
     bake_into(tmp_path, broker="redis")
 
     assert first == capfd.readouterr().out == ""
-    assert ".env: kept your CELERY_BROKER_URL, CELERY_RESULT_BACKEND, COMPOSE_PROFILES. .env.example says" in changed
+    assert "Kept your values in .env: CELERY_BROKER_URL, CELERY_RESULT_BACKEND, COMPOSE_PROFILES. .env.ex" in changed
 
 
 @posix_only
 def test_a_file_that_others_can_read_is_taken_away_from_them(
-    bake: Bake, hook: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    bake: Bake, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     env = Path(shutil.copytree(bake(), tmp_path / "project")) / ".env"
     env.chmod(0o644)
 
-    hook.write_env(env)
+    env_files.write(env)
 
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
-    assert f"{env}: now readable by its owner only (its mode was 0644)." in capfd.readouterr().out
+    assert f"Made {env} readable by its owner only. Its mode was 0644." in capfd.readouterr().out
 
 
 @posix_only
-def test_a_link_stays_a_link(bake: Bake, hook: ModuleType, tmp_path: Path) -> None:
+def test_a_link_stays_a_link(bake: Bake, tmp_path: Path) -> None:
     env = Path(shutil.copytree(bake(), tmp_path / "project")) / ".env"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("DJANGO_SECRET_KEY=mine\n")
     env.unlink()
     env.symlink_to(elsewhere)
 
-    hook.write_env(env)
+    env_files.write(env)
 
     assert env.is_symlink()
     assert elsewhere.read_text().startswith("DJANGO_SECRET_KEY=mine\n")
@@ -292,7 +280,7 @@ def test_an_interrupted_bake_leaves_the_file_as_it_was_and_nothing_that_git_woul
     status = subprocess.run(["git", "status", "--porcelain", "-uall"], cwd=project, capture_output=True, text=True)
     assert not [line for line in status.stdout.splitlines() if line.startswith("??")]
     if bake_again is bake_again_with_a_small_disk:
-        assert "ERROR: .env could not be written and is as it was: File too large." in done.stderr
+        assert "ERROR: Could not write .env: File too large. The file is unchanged." in done.stderr
         assert not list(project.glob(".env*.new"))
 
     bake_into(tmp_path)

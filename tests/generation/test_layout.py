@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,8 +17,8 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from local_extensions import PlainTextExtension
-from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, rendered
+from local_extensions import TemplateExtension
+from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment, rendered
 from tests.covering import BAKED, name_of
 
 Bake = Callable[..., Path]
@@ -28,6 +29,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     ".yml": yaml.safe_load,
     ".json": json.loads,
 }
+HOOKS = sorted((TEMPLATE / "hooks").glob("*.py"))
+STEPS = sorted((TEMPLATE / "bake_steps").glob("*.py"))
+BROKERS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["_brokers"]
 CI_FILES = {"github": ".github/workflows/ci.yml", "gitlab": ".gitlab-ci.yml"}
 
 
@@ -67,6 +71,16 @@ def test_the_answer_decides_the_file_of_the_ci(bake: Bake, ci: str) -> None:
     project = bake(ci=ci)
 
     assert [name for name, file in CI_FILES.items() if (project / file).exists()] == [ci] * (ci != "none")
+
+
+@pytest.mark.parametrize("broker", sorted(set(CHOICES["broker"]) - {"none"}))
+def test_development_production_and_ci_run_the_same_image_of_a_broker(bake: Bake, broker: str) -> None:
+    project, gitlab = bake(broker=broker), bake(broker=broker, ci="gitlab")
+    files = [project / "compose.yaml", project / "compose.production.yaml", project / CI_FILES["github"]]
+    texts = [file.read_text() for file in (*files, gitlab / CI_FILES["gitlab"])]
+    image = re.compile(rf"(?:image|name): (\S*{broker}:\S+)$", re.MULTILINE)
+
+    assert [image.findall(text) for text in texts] == [[BROKERS[broker]["image"]]] * 4
 
 
 @pytest.mark.parametrize("license_", CHOICES["license"])
@@ -147,7 +161,7 @@ def test_a_module_that_lies_in_the_temporary_folder_is_not_imported(tmp_path: Pa
     """cookiecutter runs the hooks from there, and on many systems anyone may write to it."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    for module in ("json", "re", "secrets", "keyword"):
+    for module in ("json", "re", "secrets", "keyword", "bake_steps"):
         (temporary / f"{module}.py").write_text("raise SystemExit('not the standard library')\n")
 
     done = bake_command(tmp_path, TMPDIR=str(temporary), TEMP=str(temporary))
@@ -155,13 +169,18 @@ def test_a_module_that_lies_in_the_temporary_folder_is_not_imported(tmp_path: Pa
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("hook", ["pre_gen_project.py", "post_gen_project.py"])
-def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_only(hook: str) -> None:
-    tree = ast.parse((TEMPLATE / "hooks" / hook).read_text())
+@pytest.mark.parametrize("file", [*HOOKS, *STEPS], ids=lambda file: file.name)
+def test_a_hook_is_python_before_it_is_rendered_and_needs_the_standard_library_only(file: Path) -> None:
+    tree = ast.parse(file.read_text())
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
-    assert {module.partition(".")[0] for module in modules} <= sys.stdlib_module_names
+    assert {module.partition(".")[0] for module in modules} - {"bake_steps"} <= sys.stdlib_module_names
+
+
+def test_nothing_in_the_template_s_folder_hides_a_module_of_python() -> None:
+    """The last hook imports from that folder first, so that no installed package can stand in for a step."""
+    assert {path.stem for path in TEMPLATE.iterdir()} & sys.stdlib_module_names == set()
 
 
 def test_the_first_hook_imports_nothing_that_a_file_beside_it_could_stand_in_for() -> None:
@@ -170,8 +189,47 @@ def test_the_first_hook_imports_nothing_that_a_file_beside_it_could_stand_in_for
     assert imports == ["import sys"]
 
 
+def copied(folder: Path) -> Path:
+    """A copy of the template, as a download has it."""
+    return Path(shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns(".*_cache", ".git", ".venv", "demo")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no folder of such a name")
+def test_the_template_can_be_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """The path of its folder is put into the last hook, as the answers are."""
+    template = copied(tmp_path / """it's \"""odd\""" {{ 7 * 7 }} \\ é""")
+
+    done = bake_from(template.name, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/my_project/.env").is_file()
+
+
+def test_the_template_can_be_a_zip_file(tmp_path: Path) -> None:
+    """cookiecutter unpacks it into a temporary folder, which is there until the last hook has run."""
+    copied(tmp_path / "zipped/template")
+    zipped = shutil.make_archive(str(tmp_path / "template"), "zip", tmp_path / "zipped", "template")
+
+    done = bake_from(zipped, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/my_project/.env").is_file()
+
+
+def bake_from(template: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Bake the template at a path that is relative to ``folder``, into ``folder``/out."""
+    return subprocess.run(
+        [sys.executable, "-m", "cookiecutter", template, "--no-input", "--output-dir", "out"],
+        cwd=folder,
+        env=clean_environment(HOME=str(folder), USERPROFILE=str(folder)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_jinja_compiles_no_name_and_no_choice_in_which_there_is_nothing_to_render(tmp_path: Path) -> None:
-    """Should cookiecutter come to ask for templates in another way, PlainTextExtension saves nothing any more."""
+    """Should cookiecutter come to ask for templates in another way, `skip_plain_texts` no longer saves anything."""
     compiled: list[str] = []
     compile = Environment.compile
 
@@ -188,6 +246,6 @@ def test_jinja_compiles_no_name_and_no_choice_in_which_there_is_nothing_to_rende
 
 @pytest.mark.parametrize("text", ["", "plain", "}} %}", " line\n\n", "a\r\nb\rc\r\n", "{{ 1 + 1 }}\n", "{# #}", "{"])
 def test_a_text_is_what_jinja_would_make_of_it(text: str) -> None:
-    ours, jinja = (Environment(extensions=more, keep_trailing_newline=True) for more in ([PlainTextExtension], []))
+    ours, jinja = (Environment(extensions=more, keep_trailing_newline=True) for more in ([TemplateExtension], []))
 
     assert ours.from_string(text).render(cookiecutter={}) == jinja.from_string(text).render(cookiecutter={})

@@ -26,7 +26,7 @@ def test_a_first_bake_ends_with_a_commit_that_has_the_lock_and_no_secret(tmp_pat
     done = bake_command(tmp_path, BAKE_UV_LOCK="1", BAKE_GIT_INIT="1", UV_CACHE_DIR=cache, **IDENTITY)
     project = tmp_path / "my_project"
 
-    assert done.stdout == "Made a git repository, with a first commit on the branch main.\n"
+    assert done.stdout == "Made a Git repository with a first commit on the branch main.\n"
     assert git(project, "branch", "--show-current") == ["main"]
     assert git(project, "status", "--porcelain") == []
     assert set(git(project, "ls-files")) == {*map(Path.as_posix, rendered(project)), "uv.lock"}
@@ -37,7 +37,7 @@ def test_a_second_bake_commits_nothing(tmp_path: Path) -> None:
         done = bake_command(tmp_path, answer, "--overwrite-if-exists", BAKE_GIT_INIT="1", **IDENTITY)
 
     assert done.returncode == 0
-    assert "git repository" not in done.stdout
+    assert "Git repository" not in done.stdout
     assert len(git(tmp_path / "my_project", "log", "--oneline")) == 1
     assert " M .env.example" in git(tmp_path / "my_project", "status", "--porcelain")
 
@@ -67,7 +67,7 @@ def test_for_a_person_whom_git_does_not_know_all_is_staged_and_the_command_print
     project = tmp_path / "my_project"
 
     assert done.returncode == 0
-    assert "not committed: Author identity unknown" in done.stdout
+    assert "could not commit: Author identity unknown" in done.stdout
     assert 'in my_project, run: git commit --message "First commit"' in done.stdout
     assert set(git(project, "ls-files")) == set(map(Path.as_posix, rendered(project)))
 

@@ -114,9 +114,8 @@ def test_an_update_knows_a_filter_that_only_the_newer_template_has(template: Pat
     """cruft renders both versions in one process, and Python imports a module once."""
     with (template / "answer_validators.py").open("a") as file:
         file.write("\n\ndef loud(text: str) -> str:\n    return text.upper()\n")
-    with (template / "local_extensions.py").open("a") as file:
-        file.write("\n\nfrom answer_validators import loud\n\nLoudExtension = simple_filter(loud)\n")
-    change(template, "cookiecutter.json", '"local_extensions.', '"local_extensions.LoudExtension", "local_extensions.')
+    change(template, "local_extensions.py", "import json\n", "import json\n\nfrom answer_validators import loud\n")
+    change(template, "local_extensions.py", "filters.update(", "filters.update(loud=loud, ")
     change(template, "{{cookiecutter.project_slug}}/README.md", "## First start", "## {{ 'first' | loud }} start")
     commit(template, "A filter")
 
