@@ -32,7 +32,7 @@ demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it
 	@echo
 	@echo "The project is in $(DEMO). Where to look next:"
 	@echo "  $(DEMO)/base/tasks.py    the example tasks"
-	@echo "  $(DEMO)/docs/celery.md   how background work works there, and how to turn a broker on"
+	@echo "  $(DEMO)/docs/README.md   how background work works there, and how to turn a broker on"
 	@echo "To serve it, and build a report at http://127.0.0.1:8000, type:"
 	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV=$(BIN)/uv)"
 

@@ -36,7 +36,7 @@ PeriodicTask.objects.create(
 )
 """
 OFTEN_SECONDS = 2
-TAKEN_OVER_SECONDS = 15  # docs/celery.md: a leader that is killed is replaced within so many
+TAKEN_OVER_SECONDS = 15  # docs/beats.md: a leader that is killed is replaced within so many
 LEADER = "from background.beat.lease import SCHEDULE, tenure; print(tenure(SCHEDULE).holder)"
 
 

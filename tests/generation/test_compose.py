@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -193,7 +194,7 @@ def test_production_without_its_env_file_is_refused_with_a_sentence(bake: Bake, 
     done = run_production(project, "deploy")
 
     assert done.returncode == 1
-    assert done.stderr == "There is no .env.production: copy .env.production.example, and fill it in.\n"
+    assert done.stderr == "There is no .env.production. Copy .env.production.example and fill it in.\n"
 
 
 def test_a_restore_of_nothing_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_a_restore_of_nothing_is_refused_with_a_sentence(bake: Bake, tmp_path: P
     mail = {"EMAIL_URL": "smtp://mail.example.com"}
 
     assert "make restore FILE=backups/..." in run_production(project, "restore", "", **mail).stderr
-    assert "nothing was changed" in run_production(project, "restore", "backups/none", **mail).stderr
+    assert "Nothing was changed" in run_production(project, "restore", "backups/none", **mail).stderr
 
 
 def test_a_backup_that_fails_leaves_nothing_behind(bake: Bake, tmp_path: Path) -> None:
@@ -213,7 +214,134 @@ def test_a_backup_that_fails_leaves_nothing_behind(bake: Bake, tmp_path: Path) -
     assert list((project / "backups").iterdir()) == []
 
 
+# A docker that starts nothing: it says what it was asked, lets the real one read the files, and names all as running.
+DOCKER = """#!/bin/sh
+echo "$*" >> {log}
+case " $* " in
+    *" config "*) PATH={path} exec docker "$@" ;;
+    *" ps "*) echo "{running}" ;;
+    *" exec "*) cat > /dev/null ;;
+esac
+"""
+MAIL_WORKER = """
+  celery-mail:
+    <<: *worker
+    command: celery -A config worker --queues mail --loglevel INFO
+"""
+
+
+@pytest.fixture
+def with_a_worker_of_its_own(bake: Bake, tmp_path: Path) -> Callable[..., list[str]]:
+    """A project with a worker that its team has added: run production.sh there, and return what docker was asked."""
+    project = shutil.copytree(bake(broker="redis", database="postgresql"), tmp_path / "project")
+    file = project / "compose.production.yaml"
+    file.write_text(file.read_text().replace("\n  celery-beat:\n", f"{MAIL_WORKER}\n  celery-beat:\n", 1))
+    (project / "backup").write_text("a backup")
+    log = tmp_path / "log"
+    running = "\n".join(compose(project, file.name, "broker")["services"])
+    stub = tmp_path / "bin/docker"
+    stub.parent.mkdir()
+    stub.write_text(DOCKER.format(log=log, path=os.environ["PATH"], running=running))
+    stub.chmod(0o755)
+
+    def run(*arguments: str) -> list[str]:
+        path = f"{stub.parent}{os.pathsep}{os.environ['PATH']}"
+        done = run_production(project, *arguments, EMAIL_URL="smtp://mail.example.com", PATH=path)
+        assert done.returncode == 0, done.stderr
+        return log.read_text().splitlines()
+
+    return run
+
+
+def named(lines: list[str], command: str) -> list[str]:
+    """The services that docker was asked to start or stop, in this order."""
+    return [line.split()[-1] for line in lines if f" {command} " in line]
+
+
+def test_a_deployment_starts_each_worker_also_one_that_a_team_has_added(
+    with_a_worker_of_its_own: Callable[..., list[str]],
+) -> None:
+    started = named(with_a_worker_of_its_own("deploy"), "up")
+
+    assert set(started[:2]) == {"redis", "db"}
+    assert set(started[2:5]) == {*WORKERS, "celery-mail"}
+    assert started[5:] == ["web", "celery-beat", "proxy"]
+
+
+def test_a_restore_stops_each_worker_also_one_that_a_team_has_added(
+    with_a_worker_of_its_own: Callable[..., list[str]],
+) -> None:
+    lines = with_a_worker_of_its_own("restore", "backup")
+    stopped = named(lines, "stop")
+    swap = next(number for number, line in enumerate(lines) if "RENAME TO" in line)
+
+    assert set(stopped) == {*WORKERS, "celery-mail", "web", "celery-beat"}
+    assert max(number for number, line in enumerate(lines) if " stop " in line) < swap
+    assert set(named(lines[swap:], "up")) == set(stopped)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_kind_of_broker_has_a_volume_of_its_own(bake: Bake, file: str) -> None:
+    volumes = {
+        broker: {
+            volume["source"]
+            for volume in compose(bake(broker=broker), file, "broker")["services"][broker]["volumes"]
+            if volume["type"] == "volume"
+        }
+        for broker in CHOICES["broker"]
+        if broker != "none"
+    }
+
+    assert all(volumes.values())
+    assert [pair for pair in itertools.combinations(volumes, 2) if volumes[pair[0]] & volumes[pair[1]]] == []
+
+
+MISMATCHES = [("redis", "amqp://user:password@localhost:5672/vhost"), ("valkey", "amqps://host/"), ("rabbitmq", "rediss://host:6379/1")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("broker", "url"), MISMATCHES)
+def test_make_up_and_deploy_refuse_a_broker_of_another_kind(bake: Bake, tmp_path: Path, broker: str, url: str) -> None:
+    project = shutil.copytree(bake(broker=broker), tmp_path / "project")
+    for name in FILES.values():
+        file = project / name
+        file.write_text(re.sub("^CELERY_BROKER_URL=.*$", f"CELERY_BROKER_URL={url}", file.read_text(), flags=re.M))
+
+    up = subprocess.run(["make", "up"], cwd=project, env=clean_environment(), capture_output=True, text=True)
+    deploy = run_production(project, "deploy", EMAIL_URL="smtp://mail.example.com")
+
+    for done, name in ((up, ".env"), (deploy, ".env.production")):
+        assert done.returncode != 0
+        scheme = url.partition(":")[0]
+        sentence = f"CELERY_BROKER_URL in {name} starts with {scheme}:, but the broker in this project's Compose files is {broker}."  # fmt: skip
+        assert sentence in done.stderr
+        assert (
+            f"bake the project again with broker={'rabbitmq' if scheme.startswith('amqp') else 'redis'}" in done.stderr
+        )
+        assert (project / "docs/switching.md").is_file()
+
+
+def test_make_up_refuses_to_start_workers_without_a_url(bake: Bake, tmp_path: Path) -> None:
+    project = shutil.copytree(bake(broker="redis"), tmp_path / "project")
+    file = project / ".env"
+    file.write_text(re.sub("^CELERY_BROKER_URL=.*$", "CELERY_BROKER_URL=", file.read_text(), flags=re.M))
+
+    up = subprocess.run(["make", "up"], cwd=project, env=clean_environment(), capture_output=True, text=True)
+
+    assert up.returncode != 0
+    assert "CELERY_BROKER_URL in .env is empty" in up.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "services"),
+    [("", ["web"]), ("redis://host", ["web"]), ("redis://host", ["web", "valkey"]), ("amqp://host", ["rabbitmq"]), ("sqs://", ["redis"])],
+)  # fmt: skip
+def test_what_fits_is_not_refused(bake: Bake, url: str, services: list[str]) -> None:
+    command = ["sh", "deploy/check-broker.sh", url, ".env", *services]
+
+    assert subprocess.run(command, cwd=bake(), capture_output=True, text=True).stderr == ""
+
+
 def run_production(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run production.sh, as the project's Makefile does."""
-    command = ["sh", "production.sh", *arguments]
+    """Run deploy/production.sh, as the project's Makefile does."""
+    command = ["sh", "deploy/production.sh", *arguments]
     return subprocess.run(command, cwd=project, env=clean_environment(**variables), capture_output=True, text=True)

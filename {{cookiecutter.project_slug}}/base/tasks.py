@@ -1,4 +1,4 @@
-"""The example tasks. Replace them by your own; docs/celery.md says what to keep in mind.
+"""The example tasks. Replace them by your own; docs/tasks.md says what to keep in mind.
 
 A task may run twice (its worker was killed just before the acknowledgement), so each of these can.
 Arguments and results are JSON: pass primary keys, not model instances.

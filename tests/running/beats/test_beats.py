@@ -1,6 +1,6 @@
 """Any number of beats, and each run is sent once; whatever happens to the leader, none is missed.
 
-What a hand-over may do is stated in docs/celery.md of the project: only runs that the old leader had sent and not recorded
+What a hand-over may do is stated in docs/beats.md of the project: only runs that the old leader had sent and not recorded
 when it was killed, frozen or cut off are sent again, and it records them every second.
 """
 

@@ -13,6 +13,7 @@ from background.checks.cache import check_cache
 from background.checks.certificates import check_certificates
 from background.checks.eager import check_eager
 from background.checks.limits import check_time_limits
+from background.checks.queues import check_queues
 from background.checks.schedule import check_schedule, check_scheduler
 from background.checks.serializers import check_serializers
 
@@ -26,6 +27,7 @@ def register() -> None:
         check_certificates,
         check_cache,
         check_serializers,
+        check_queues,
         check_scheduler,
         check_schedule,
     ):

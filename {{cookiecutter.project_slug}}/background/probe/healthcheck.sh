@@ -1,14 +1,14 @@
 # Whether the worker or beat of this container is alive, or is also ready for work: exit status 0 or 1, and a line that
 # says why. It reads the file of background/heartbeat.py and starts no Python, so a probe costs milliseconds.
 #
-#     sh background/healthcheck.sh live
-#     sh background/healthcheck.sh ready
+#     sh background/probe/healthcheck.sh live
+#     sh background/probe/healthcheck.sh ready
 #
 # Compose restarts what has ended, but not what hangs. So a third question answers as the first, and ends the container
 # when its process has hung for 60 seconds: its processes are killed, all but the init process, which ends after them.
 # Where there is no such init process, on a developer's machine say, nothing is killed.
 #
-#     sh background/healthcheck.sh live-or-end
+#     sh background/probe/healthcheck.sh live-or-end
 
 older_than() { [ -z "$(find "$CELERY_HEARTBEAT_FILE" -mmin "-$1")" ]; } # minutes
 

@@ -1,7 +1,7 @@
-# A worker that is started anew when a Python file of the project's packages changes, for development. What is said to
-# this script is said to the worker:
+# Runs a worker for development, and restarts it when a Python file in the project's packages changes. Arguments are the
+# worker's. Without --queues it serves all queues of the settings.
 #
-#     sh background/reload.sh --queues default,long
+#     sh background/worker/reload.sh --queues long --concurrency 2
 
 exec watchfiles --filter python --sigint-timeout 30 \
     "celery -A config worker --without-gossip --without-mingle --without-heartbeat --loglevel INFO $*" \

@@ -1,32 +1,54 @@
 #!/bin/sh
 # Deploys, backs up and restores the site of compose.production.yaml: `make deploy`, `make backup`, `make restore FILE=...`
 #
-#     sh production.sh deploy
-#     sh production.sh backup FILE
-#     sh production.sh restore FILE
+#     sh deploy/production.sh deploy
+#     sh deploy/production.sh backup FILE
+#     sh deploy/production.sh restore FILE
 set -eu
 umask 077
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 
-say() { echo "$*" >&2; }
+say() { printf '%s\n' "$@" >&2; }
 compose() { docker compose --env-file .env.production -f compose.production.yaml "$@"; }
-is_on() { echo "$services" | grep -qx "$1"; }
-# A service that is as it should be is left alone.
-start() { if is_on "$1"; then compose up --detach --no-deps --wait "$1"; fi; }
+# The first value that a variable has in a service. Compose has put everything in by now.
+value_of() { echo "$config" | sed -n "s/^ *$1: //p" | head -n 1 | tr -d "\"' "; }
 
-stores="redis valkey rabbitmq db"
-# Workers before web: an old worker would throw away a task that only the new version has.
-app="celery celery-long web celery-beat"
+# Of each service that is on: its name, its image, and whether it is a beat.
+table() {
+    echo "$config" | awk '
+        /^[^ ]/ { inside = ($1 == "services:") }
+        !inside { next }
+        /^  [^ ]/ { name = $1; sub(/:$/, "", name); names[++count] = name; image[name] = "-"; beat[name] = "-" }
+        /^    image: / { image[name] = $2 }
+        /^      - beat$/ { beat[name] = "beat" }
+        END { for (i = 1; i <= count; i++) print names[i], image[names[i]], beat[names[i]] }'
+}
+
+# The services by what they are. All that run the project's own image are its processes, whoever has added them: the web
+# server, the beats, and the rest are workers. What is neither that nor the proxy is a store, such as the broker.
+sort_services() {
+    own=$(table | awk '$1 == "migrate" { print $2 }')
+    workers=$(table | awk -v own="$own" '$2 == own && $1 != "web" && $1 != "migrate" && $3 == "-" { print $1 }')
+    beats=$(table | awk -v own="$own" '$2 == own && $3 == "beat" { print $1 }')
+    stores=$(table | awk -v own="$own" '$2 != own && $1 != "proxy" { print $1 }')
+    # Workers before web: an old worker would throw away a task that only the new version has.
+    app="$workers web $beats"
+}
+
+# A service that is as it should be is left alone.
+start() { compose up --detach --no-deps --wait "$1"; }
 
 deploy() {
-    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -d "\"' ")
+    hosts=$(value_of DJANGO_ALLOWED_HOSTS)
     case ,$hosts in
         *,.* | *\**)
-            say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be"
-            say "a whole name, as in example.com,www.example.com."
+            say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be" \
+                "a whole name, as in example.com,www.example.com."
             exit 1
             ;;
     esac
+    # shellcheck disable=SC2046 # a word for each service
+    sh deploy/check-broker.sh "$(value_of CELERY_BROKER_URL)" .env.production $(table | cut -d ' ' -f 1)
     compose build
     for service in $stores; do start "$service"; done
     compose run --rm --no-deps --no-TTY migrate
@@ -34,7 +56,7 @@ deploy() {
 }
 
 backup() {
-    [ ! -e "$1" ] || { say "$1 is there already, and stays as it is: name another file."; exit 1; }
+    [ ! -e "$1" ] || { say "$1 exists already and is not overwritten. Name another file."; exit 1; }
     mkdir -p "$(dirname "$1")"
     part=$1.part
     trap 'rm -f "$part"' EXIT
@@ -58,8 +80,8 @@ finally:
 }
 
 restore() {
-    [ -s "$1" ] || { say "There is no backup in $1: nothing was changed."; exit 1; }
-    # First beside the old database, while all runs. What is no whole backup gets no further.
+    [ -s "$1" ] || { say "$1 does not exist or is empty. Nothing was changed."; exit 1; }
+    # First beside the old database, while everything runs. A file that is not a whole backup gets no further.
     {%- if cookiecutter.__postgresql %}
     start db
     new={{ cookiecutter.project_slug }}_restored
@@ -67,7 +89,7 @@ restore() {
     sql --command "DROP DATABASE IF EXISTS $new WITH (FORCE)" --command "CREATE DATABASE $new"
     if ! compose exec --no-TTY db pg_restore --username={{ cookiecutter.project_slug }} --dbname=$new --exit-on-error < "$1"; then
         sql --command "DROP DATABASE $new WITH (FORCE)"
-        say "$1 could not be restored: the database is as it was."
+        say "$1 could not be restored. The database is unchanged."
         exit 1
     fi
     {%- else %}
@@ -84,18 +106,16 @@ except sqlite3.DatabaseError as error:
     state = error
 if state != "ok":
     new.unlink()
-    sys.exit(f"This is no backup of the database: {state}")
+    sys.exit(f"This is not a backup of the database: {state}")
 ' < "$1"; then
-        say "$1 could not be restored: the database is as it was."
+        say "$1 could not be restored. The database is unchanged."
         exit 1
     fi
     {%- endif %}
 
-    # Then in its place, once nothing uses that any more. The proxy holds requests meanwhile.
+    # Then in its place, when nothing uses that any more. The proxy holds requests meanwhile.
     running=$(compose ps --services --status running)
-    for service in $app; do
-        if is_on "$service"; then compose stop "$service"; fi
-    done
+    for service in $app; do compose stop "$service"; done
     {%- if cookiecutter.__postgresql %}
     sql --command "DROP DATABASE {{ cookiecutter.project_slug }} WITH (FORCE)" \
         --command "ALTER DATABASE $new RENAME TO {{ cookiecutter.project_slug }}"
@@ -108,16 +128,17 @@ if state != "ok":
     for service in $app; do
         if echo "$running" | grep -qx "$service"; then start "$service"; fi
     done
-    say "The database is that of $1."
+    say "The database is now that of $1."
 }
 
-[ -e .env.production ] || { say "There is no .env.production: copy .env.production.example, and fill it in."; exit 1; }
+[ -e .env.production ] || { say "There is no .env.production. Copy .env.production.example and fill it in."; exit 1; }
 # This also says which secret is missing.
-services=$(compose config --services)
+config=$(compose config)
+sort_services
 case ${1-}:${2-} in
     deploy:) deploy ;;
     backup:?*) backup "$2" ;;
     restore:?*) restore "$2" ;;
-    restore:) say "Say which backup: make restore FILE=backups/..."; exit 1 ;;
-    *) say "Ask for deploy, backup FILE or restore FILE."; exit 1 ;;
+    restore:) say "Name the backup: make restore FILE=backups/..."; exit 1 ;;
+    *) say "Usage: sh deploy/production.sh deploy | backup FILE | restore FILE"; exit 1 ;;
 esac

@@ -1,0 +1,11 @@
+"""Each queue of the settings has a worker, and each worker's queue is in the settings."""
+
+import pytest
+from django.conf import settings
+
+from background.checks.queues import FILES, declared, served
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_workers_of_compose_serve_the_queues_of_the_settings(file: str) -> None:
+    assert served(settings.BASE_DIR / file) == declared()
