@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-containers test-containers-small bench-bake bench-beat bench-throughput lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -56,6 +56,9 @@ test-containers: $(TOOLS) ## Build and run baked projects in containers, in deve
 
 test-containers-small: $(TOOLS) ## The smaller half of it
 	$(BIN)/pytest -m "containers and small" tests/containers
+
+test-newest: $(TOOLS) ## Try a project with the newest Celery, kombu and django-celery-beat, without the caps
+	$(BIN)/python -m tests.newest
 
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py
