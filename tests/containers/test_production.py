@@ -234,7 +234,7 @@ def test_a_backup_is_restored_by_one_command(deployed: Stack) -> None:
     assert deployed.secure_site.answers()
     assert (deployed.project.path / "backups/one").stat().st_mode & 0o077 == 0
     assert again.returncode != 0
-    assert "is there already" in again.stdout
+    assert "exists already" in again.stdout
 
 
 def test_what_is_no_backup_changes_nothing(deployed: Stack) -> None:
@@ -248,7 +248,42 @@ def test_what_is_no_backup_changes_nothing(deployed: Stack) -> None:
         refused = deployed.project.run("make", "restore", f"FILE=backups/{name}", check=False)
 
         assert refused.returncode != 0, name
-        assert ("the database is as it was" in refused.stdout) or ("nothing was changed" in refused.stdout), name
+        assert ("The database is unchanged" in refused.stdout) or ("Nothing was changed" in refused.stdout), name
         assert deployed.python(USERS).strip() == "1"
 
     assert {one["Id"]: one["State"]["StartedAt"] for one in deployed.containers()} == started  # nothing was stopped
+
+
+OWN_WORKER = """
+  celery-mail:
+    <<: *worker
+    command: celery -A config worker --queues mail --loglevel INFO
+"""
+SENT = "from base.tasks import build_report; print(build_report.apply_async([1], queue='mail').get(timeout=30))"
+
+
+def test_a_worker_that_a_team_has_added_is_deployed_and_stands_still_during_a_restore(deployed: Stack) -> None:
+    if not deployed.broker:
+        pytest.skip("there is no worker")
+    project = deployed.project.path
+    files = [project / "compose.production.yaml", project / "config/settings/celery.py"]
+    before = [file.read_text() for file in files]
+    files[0].write_text(before[0].replace("\n  celery-beat:\n", f"{OWN_WORKER}\n  celery-beat:\n", 1))
+    files[1].write_text(before[1].replace('("default", "long")', '("default", "long", "mail")'))
+    try:
+        deployed.project.make("deploy")
+        deployed.python(SENT)
+        sent = deployed.log("celery-mail")
+        started = deployed.containers("celery-mail")[0]["State"]["StartedAt"]
+        deployed.project.make("backup", "FILE=backups/mail")
+        deployed.project.make("restore", "FILE=backups/mail")
+        restarted = deployed.containers("celery-mail")[0]["State"]
+        health = deployed.health()
+    finally:
+        for file, text in zip(files, before, strict=True):
+            file.write_text(text)
+        deployed.compose("up", "--detach", "--wait", "--remove-orphans")
+
+    assert "Task base.tasks.build_report" in sent
+    assert restarted["StartedAt"] > started
+    assert health["celery-mail-1"] == "healthy"

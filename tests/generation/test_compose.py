@@ -223,19 +223,21 @@ case " $* " in
     *" exec "*) cat > /dev/null ;;
 esac
 """
-MAIL_WORKER = """
-  celery-mail:
-    <<: *worker
-    command: celery -A config worker --queues mail --loglevel INFO
+OWN_WORKER = """
+  celery-own:
+    <<: *worker{image}
+    command: celery -A config worker --queues own --loglevel INFO
 """
+OWN_IMAGE = "\n    image: ${COMPOSE_PROJECT_NAME}-own"  # one with a browser in it, for example
 
 
-@pytest.fixture
-def with_a_worker_of_its_own(bake: Bake, tmp_path: Path) -> Callable[..., list[str]]:
+@pytest.fixture(params=["", OWN_IMAGE], ids=["the project's image", "another image"])
+def with_a_worker_of_its_own(bake: Bake, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., list[str]]:
     """A project with a worker that its team has added: run production.sh there, and return what docker was asked."""
     project = shutil.copytree(bake(broker="redis", database="postgresql"), tmp_path / "project")
     file = project / "compose.production.yaml"
-    file.write_text(file.read_text().replace("\n  celery-beat:\n", f"{MAIL_WORKER}\n  celery-beat:\n", 1))
+    worker = OWN_WORKER.format(image=request.param)
+    file.write_text(file.read_text().replace("\n  celery-beat:\n", f"{worker}\n  celery-beat:\n", 1))
     (project / "backup").write_text("a backup")
     log = tmp_path / "log"
     running = "\n".join(compose(project, file.name, "broker")["services"])
@@ -264,8 +266,19 @@ def test_a_deployment_starts_each_worker_also_one_that_a_team_has_added(
     started = named(with_a_worker_of_its_own("deploy"), "up")
 
     assert set(started[:2]) == {"redis", "db"}
-    assert set(started[2:5]) == {*WORKERS, "celery-mail"}
+    assert set(started[2:5]) == {*WORKERS, "celery-own"}
     assert started[5:] == ["web", "celery-beat", "proxy"]
+
+
+def test_a_deployment_needs_no_proxy_and_no_broker(
+    bake: Bake, tmp_path: Path, with_a_worker_of_its_own: Callable[..., list[str]]
+) -> None:
+    """Another machine may have them."""
+    file = tmp_path / "project/compose.production.yaml"
+    text = re.sub(r"\n  (proxy|redis):\n(?:    .*\n|\n(?=    ))+", "\n", file.read_text())
+    file.write_text(re.sub(r"\n +redis:\n +condition: .*(\n +required: .*)?", "", text))
+
+    assert named(with_a_worker_of_its_own("deploy"), "up")[-2:] == ["web", "celery-beat"]
 
 
 def test_a_restore_stops_each_worker_also_one_that_a_team_has_added(
@@ -275,7 +288,7 @@ def test_a_restore_stops_each_worker_also_one_that_a_team_has_added(
     stopped = named(lines, "stop")
     swap = next(number for number, line in enumerate(lines) if "RENAME TO" in line)
 
-    assert set(stopped) == {*WORKERS, "celery-mail", "web", "celery-beat"}
+    assert set(stopped) == {*WORKERS, "celery-own", "web", "celery-beat"}
     assert max(number for number, line in enumerate(lines) if " stop " in line) < swap
     assert set(named(lines[swap:], "up")) == set(stopped)
 
@@ -299,46 +312,94 @@ def test_each_kind_of_broker_has_a_volume_of_its_own(bake: Bake, file: str) -> N
 MISMATCHES = [("redis", "amqp://user:password@localhost:5672/vhost"), ("valkey", "amqps://host/"), ("rabbitmq", "rediss://host:6379/1")]  # fmt: skip
 
 
+@pytest.fixture
+def started(bake: Bake, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Bake a project, write these lines into .env and .env.production, run `make up` and `make deploy`.
+
+    Return what each refuses with, by the name of the file. A docker that starts nothing stands in for the real one,
+    which reads the files.
+    """
+    stub = tmp_path / "bin/docker"
+    stub.parent.mkdir()
+    stub.write_text(DOCKER.format(log=tmp_path / "log", path=os.environ["PATH"], running=""))
+    stub.chmod(0o755)
+    environment = clean_environment(PATH=f"{stub.parent}{os.pathsep}{os.environ['PATH']}")
+
+    def start(broker: str, **lines: str) -> dict[str, str]:
+        project = shutil.copytree(bake(broker=broker), tmp_path / "project")
+        refusals = {}
+        for name, target in {".env": "up", ".env.production": "deploy"}.items():
+            file = project / name
+            text = file.read_text()
+            for variable, value in {"EMAIL_URL": "smtp://mail.example.com", **lines}.items():
+                text = re.sub(f"^{variable}=.*$", lambda _, line=f"{variable}={value}": line, text, flags=re.M)  # type: ignore[misc]
+            file.write_text(text)
+            done = subprocess.run(["make", target], cwd=project, env=environment, capture_output=True, text=True)
+            refusals[name] = done.stderr if done.returncode else ""
+        return refusals
+
+    return start
+
+
+@pytest.mark.parametrize("quotes", ["", '"', "'"])
 @pytest.mark.parametrize(("broker", "url"), MISMATCHES)
-def test_make_up_and_deploy_refuse_a_broker_of_another_kind(bake: Bake, tmp_path: Path, broker: str, url: str) -> None:
-    project = shutil.copytree(bake(broker=broker), tmp_path / "project")
-    for name in FILES.values():
-        file = project / name
-        file.write_text(re.sub("^CELERY_BROKER_URL=.*$", f"CELERY_BROKER_URL={url}", file.read_text(), flags=re.M))
-
-    up = subprocess.run(["make", "up"], cwd=project, env=clean_environment(), capture_output=True, text=True)
-    deploy = run_production(project, "deploy", EMAIL_URL="smtp://mail.example.com")
-
-    for done, name in ((up, ".env"), (deploy, ".env.production")):
-        assert done.returncode != 0
-        scheme = url.partition(":")[0]
-        sentence = f"CELERY_BROKER_URL in {name} starts with {scheme}:, but the broker in this project's Compose files is {broker}."  # fmt: skip
-        assert sentence in done.stderr
+def test_make_up_and_deploy_refuse_a_broker_of_another_kind(
+    started: Callable[..., dict[str, str]], broker: str, url: str, quotes: str
+) -> None:
+    scheme = url.partition(":")[0]
+    for name, refusal in started(broker, CELERY_BROKER_URL=f"{quotes}{url}{quotes}").items():
         assert (
-            f"bake the project again with broker={'rabbitmq' if scheme.startswith('amqp') else 'redis'}" in done.stderr
+            f"CELERY_BROKER_URL in {name} starts with {scheme}:, but the broker in this project's Compose files is {broker}."
+            in refusal
         )
-        assert (project / "docs/switching.md").is_file()
+        assert f"with broker={'rabbitmq' if scheme.startswith('amqp') else 'redis'}" in refusal
+        assert "docs/switching.md" in refusal
 
 
-def test_make_up_refuses_to_start_workers_without_a_url(bake: Bake, tmp_path: Path) -> None:
-    project = shutil.copytree(bake(broker="redis"), tmp_path / "project")
-    file = project / ".env"
-    file.write_text(re.sub("^CELERY_BROKER_URL=.*$", "CELERY_BROKER_URL=", file.read_text(), flags=re.M))
+def test_make_up_and_deploy_refuse_workers_without_a_url(started: Callable[..., dict[str, str]]) -> None:
+    for name, refusal in started("redis", CELERY_BROKER_URL="").items():
+        assert f"CELERY_BROKER_URL in {name} is empty" in refusal
 
-    up = subprocess.run(["make", "up"], cwd=project, env=clean_environment(), capture_output=True, text=True)
 
-    assert up.returncode != 0
-    assert "CELERY_BROKER_URL in .env is empty" in up.stderr
+@pytest.mark.parametrize("broker", [broker for broker in CHOICES["broker"] if broker != "none"])
+def test_make_up_and_deploy_refuse_a_url_of_a_service_that_is_off(
+    started: Callable[..., dict[str, str]], broker: str
+) -> None:
+    for name, refusal in started(broker, COMPOSE_PROFILES="").items():
+        assert f"CELERY_BROKER_URL in {name} is set, but COMPOSE_PROFILES does not start {broker}" in refusal
 
 
 @pytest.mark.parametrize(
-    ("url", "services"),
-    [("", ["web"]), ("redis://host", ["web"]), ("redis://host", ["web", "valkey"]), ("amqp://host", ["rabbitmq"]), ("sqs://", ["redis"])],
-)  # fmt: skip
-def test_what_fits_is_not_refused(bake: Bake, url: str, services: list[str]) -> None:
-    command = ["sh", "deploy/check-broker.sh", url, ".env", *services]
+    ("broker", "lines"),
+    [
+        ("none", {}),
+        ("redis", {}),
+        ("valkey", {}),
+        ("rabbitmq", {}),
+        ("redis", {"CELERY_BROKER_URL": "", "COMPOSE_PROFILES": ""}),
+        ("valkey", {"CELERY_BROKER_URL": "rediss://:password@redis.example.com:6379/0"}),
+        ("redis", {"CELERY_BROKER_URL": "sqs://"}),
+    ],
+)
+def test_what_fits_is_not_refused(started: Callable[..., dict[str, str]], broker: str, lines: dict[str, str]) -> None:
+    assert started(broker, **lines) == {".env": "", ".env.production": ""}
 
-    assert subprocess.run(command, cwd=bake(), capture_output=True, text=True).stderr == ""
+
+def test_in_production_the_url_of_another_machine_needs_no_service(started: Callable[..., dict[str, str]]) -> None:
+    """The workers may run there too."""
+    url = "amqps://user:password@rabbitmq.example.com/vhost"
+
+    assert started("redis", CELERY_BROKER_URL=url, COMPOSE_PROFILES="")[".env.production"] == ""
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_project_without_a_broker_in_compose_may_have_any_url(bake: Bake, tmp_path: Path, file: str) -> None:
+    project = shutil.copytree(bake(broker="redis"), tmp_path / "project")
+    (project / file).write_text(f"services:\n  web:\n    image: {project.name}\n")
+    (project / FILES[file]).write_text("CELERY_BROKER_URL=amqp://host\n")
+    command = ["sh", "deploy/check-broker.sh", FILES[file], "--env-file", FILES[file], "--file", file]
+
+    assert subprocess.run(command, cwd=project, env=clean_environment(), capture_output=True, text=True).stderr == ""
 
 
 def run_production(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,19 +1,35 @@
 #!/bin/sh
-# Refuses a CELERY_BROKER_URL that does not fit the broker that Compose starts. `make up` and `make deploy` run it with the
-# URL, the file that it stands in, and the names of the services that are on:
+# Refuses a CELERY_BROKER_URL that can't work with the broker of the Compose files. `make up` and `make deploy` run it with
+# the file that the URL stands in, and with the options that they give to docker compose:
 #
-#     sh deploy/check-broker.sh URL FILE SERVICE...
+#     sh deploy/check-broker.sh .env
+#     sh deploy/check-broker.sh .env.production --env-file .env.production --file compose.production.yaml
 set -eu
 
-url=$1 file=$2
-shift 2
+file=$1
+shift
 refuse() { printf '%s\n' "$@" >&2; exit 1; }
 
-broker=
-for service; do
-    case $service in redis | valkey | rabbitmq) broker=$service ;; esac
-done
-[ -n "$broker" ] || exit 0
+# Compose itself reads the file: a value may stand in quotes, and the real environment wins.
+environment=$(docker compose "$@" config --environment)
+url=$(echo "$environment" | sed -n 's/^CELERY_BROKER_URL=//p' | head -n 1)
+all=$(docker compose "$@" --profile '*' config --services)
+on=$(docker compose "$@" config --services)
+
+broker=$(echo "$all" | grep -Ex 'redis|valkey|rabbitmq' | head -n 1)
+[ -n "$broker" ] || exit 0 # the project has taken the service out, and any URL is right
+
+if ! echo "$on" | grep -qx "$broker"; then
+    case $file:$url in
+        *:) exit 0 ;;
+        # compose.yaml replaces the host by the service. compose.production.yaml does not.
+        .env:* | *[/@]"$broker"[:/]*)
+            refuse "CELERY_BROKER_URL in $file is set, but COMPOSE_PROFILES does not start $broker, so enqueueing would fail." \
+                "Write COMPOSE_PROFILES=broker, or empty CELERY_BROKER_URL and CELERY_RESULT_BACKEND."
+            ;;
+        *) exit 0 ;;
+    esac
+fi
 
 case $url in
     "")

@@ -8,38 +8,41 @@ set -eu
 umask 077
 cd "$(dirname "$0")/.."
 
+in_production="--env-file .env.production --file compose.production.yaml"
 say() { printf '%s\n' "$@" >&2; }
-compose() { docker compose --env-file .env.production -f compose.production.yaml "$@"; }
-# The first value that a variable has in a service. Compose has put everything in by now.
-value_of() { echo "$config" | sed -n "s/^ *$1: //p" | head -n 1 | tr -d "\"' "; }
+# shellcheck disable=SC2086 # the options are several words
+compose() { docker compose $in_production "$@"; }
 
-# Of each service that is on: its name, its image, and whether it is a beat.
-table() {
-    echo "$config" | awk '
+# Sorts the services that are on, by what Compose says of them. Each service that is given DJANGO_SECRET_KEY runs the
+# project's code, also one that you have added. Of those, all but web and the beats are workers. The
+# rest are stores, besides the proxy.
+sort_services() {
+    sorted=$(compose config | awk '
         /^[^ ]/ { inside = ($1 == "services:") }
         !inside { next }
-        /^  [^ ]/ { name = $1; sub(/:$/, "", name); names[++count] = name; image[name] = "-"; beat[name] = "-" }
-        /^    image: / { image[name] = $2 }
-        /^      - beat$/ { beat[name] = "beat" }
-        END { for (i = 1; i <= count; i++) print names[i], image[names[i]], beat[names[i]] }'
-}
-
-# The services by what they are. All that run the project's own image are its processes, whoever has added them: the web
-# server, the beats, and the rest are workers. What is neither that nor the proxy is a store, such as the broker.
-sort_services() {
-    own=$(table | awk '$1 == "migrate" { print $2 }')
-    workers=$(table | awk -v own="$own" '$2 == own && $1 != "web" && $1 != "migrate" && $3 == "-" { print $1 }')
-    beats=$(table | awk -v own="$own" '$2 == own && $3 == "beat" { print $1 }')
-    stores=$(table | awk -v own="$own" '$2 != own && $1 != "proxy" { print $1 }')
+        /^  [^ ]/ { name = $1; sub(/:$/, "", name); names[++count] = name }
+        /^      DJANGO_SECRET_KEY:/ { own[name] = 1 }
+        /^      - beat$/ { beat[name] = 1 }
+        END {
+            for (i = 1; i <= count; i++) {
+                name = names[i]
+                if (name ~ /^(proxy|web|migrate)$/) kind = name
+                else if (!own[name]) kind = "store"
+                else kind = beat[name] ? "beat" : "worker"
+                print kind, name
+            }
+        }')
+    stores=$(named store)
     # Workers before web: an old worker would throw away a task that only the new version has.
-    app="$workers web $beats"
+    app="$(named worker) $(named web) $(named beat)"
 }
+named() { echo "$sorted" | sed -n "s/^$1 //p"; }
 
 # A service that is as it should be is left alone.
 start() { compose up --detach --no-deps --wait "$1"; }
 
 deploy() {
-    hosts=$(value_of DJANGO_ALLOWED_HOSTS)
+    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -d "\"' ")
     case ,$hosts in
         *,.* | *\**)
             say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be" \
@@ -47,12 +50,12 @@ deploy() {
             exit 1
             ;;
     esac
-    # shellcheck disable=SC2046 # a word for each service
-    sh deploy/check-broker.sh "$(value_of CELERY_BROKER_URL)" .env.production $(table | cut -d ' ' -f 1)
+    # shellcheck disable=SC2086 # the options are several words
+    sh deploy/check-broker.sh .env.production $in_production
     compose build
     for service in $stores; do start "$service"; done
     compose run --rm --no-deps --no-TTY migrate
-    for service in $app proxy; do start "$service"; done
+    for service in $app $(named proxy); do start "$service"; done
 }
 
 backup() {
@@ -132,8 +135,7 @@ if state != "ok":
 }
 
 [ -e .env.production ] || { say "There is no .env.production. Copy .env.production.example and fill it in."; exit 1; }
-# This also says which secret is missing.
-config=$(compose config)
+compose config --quiet # says which secret is missing
 sort_services
 case ${1-}:${2-} in
     deploy:) deploy ;;
