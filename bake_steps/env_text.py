@@ -14,6 +14,7 @@ ASSIGNMENT = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 PLACEHOLDER = re.compile(r"change-me-[a-z-]+")
+REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
 def assignments(text: str) -> dict[str, str]:
@@ -21,6 +22,13 @@ def assignments(text: str) -> dict[str, str]:
     return {
         name: re.sub(r"\\(.)", r"\1", double or single) or plain
         for name, double, single, plain in ASSIGNMENT.findall(text)
+    }
+
+
+def expanded(variables: dict[str, str]) -> dict[str, str]:
+    """Return the variables with the value of each other one that they refer to as ``${NAME}``."""
+    return {
+        name: REFERENCE.sub(lambda match: variables.get(match[1], match[0]), value) for name, value in variables.items()
     }
 
 
@@ -41,7 +49,7 @@ def additions(example: str, text: str) -> str:
     """Return what ``text`` lacks of the example, with secrets. It is empty if nothing is missing."""
     present = assignments(text)
     added = missing(example, present) if text else example.strip()
-    return with_secrets(added, secrets_for(example, present)) if added else ""
+    return with_references(with_secrets(added, secrets_for(example, present)), present) if added else ""
 
 
 def missing(example: str, present: dict[str, str]) -> str:
@@ -56,7 +64,7 @@ def missing(example: str, present: dict[str, str]) -> str:
 
 def secrets_for(example: str, present: dict[str, str]) -> dict[str, str]:
     """Return a secret for each placeholder of the example: the one that the file already has, or a new one."""
-    wanted = assignments(example)
+    wanted = expanded(assignments(example))
     return {
         placeholder: known_secret(placeholder, wanted, present) or secrets.token_urlsafe(48)
         for placeholder in set(PLACEHOLDER.findall(example))
@@ -93,11 +101,21 @@ def with_secrets(text: str, found: dict[str, str]) -> str:
     return "\n".join(map(filled, text.split("\n")))
 
 
+def with_references(text: str, present: dict[str, str]) -> str:
+    """Return the text with each ``${NAME}`` replaced that refers to a value which has to be percent-encoded in a URL."""
+
+    def encoded(match: re.Match[str]) -> str:
+        value = present.get(match[1], "")
+        return match[0] if quote(value, safe="") == value else quote(value, safe="")
+
+    return REFERENCE.sub(encoded, text)
+
+
 def differing(example: str, text: str) -> list[str]:
     """Return the names of the variables that have another value in the example. Any secret fits a placeholder."""
     present = assignments(text)
     return [
         name
-        for name, value in assignments(example).items()
+        for name, value in expanded(assignments(example)).items()
         if not re.fullmatch(".+".join(map(re.escape, PLACEHOLDER.split(value))), present.get(name, ""))
     ]

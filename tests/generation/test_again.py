@@ -112,7 +112,11 @@ def test_after_the_lines_that_the_page_deletes_a_bake_writes_those_of_the_new_br
 def test_the_page_about_switching_has_the_lines_that_a_bake_writes(bake: Bake, broker: str) -> None:
     page = (bake(broker=broker) / "docs/switching.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    shown = [dict(line.split("=", 1) for line in block.splitlines()) for block in blocks if block.startswith("CELERY_")]
+    shown = [
+        dict(line.split("=", 1) for line in block.splitlines())
+        for block in blocks
+        if block.startswith(("CELERY_", "RABBITMQ_"))
+    ]
 
     for file in (".env", ".env.production"):
         values = values_about_the_broker(bake(broker=broker) / file)

@@ -73,3 +73,32 @@ def test_a_secret_is_no_difference_and_another_host_is_one() -> None:
 
     assert env_text.differing(EXAMPLE, text) == []
     assert env_text.differing(EXAMPLE, text.replace("localhost", "db.example.com")) == ["DATABASE_URL"]
+
+
+REFERRING = """\
+BROKER_PASSWORD=change-me-broker-password
+
+CELERY_BROKER_URL=amqp://ada:${BROKER_PASSWORD}@localhost/tides
+"""
+
+
+def test_a_url_goes_on_referring_to_the_password() -> None:
+    added = env_text.additions(REFERRING, "")
+
+    assert "CELERY_BROKER_URL=amqp://ada:${BROKER_PASSWORD}@localhost/tides" in added
+    assert env_text.additions(REFERRING, added.partition("\n")[0]) == REFERRING.splitlines()[2]
+
+
+def test_a_password_that_no_url_can_hold_is_encoded_in_place_of_the_reference() -> None:
+    added = env_text.additions(REFERRING, "BROKER_PASSWORD='my $e/cret@'\n")
+
+    assert added == "CELERY_BROKER_URL=amqp://ada:my%20%24e%2Fcret%40@localhost/tides"
+
+
+def test_the_password_of_a_url_that_is_there_is_the_one_that_other_urls_refer_to() -> None:
+    text = "CELERY_BROKER_URL=amqp://ada:mine@localhost/tides\n"
+
+    added = env_text.additions(REFERRING, text)
+
+    assert added == "BROKER_PASSWORD=mine"
+    assert env_text.differing(REFERRING, text + added) == []
