@@ -83,7 +83,7 @@ def test_without_the_example_app_the_checks_pass(project: Project) -> None:
 
     assert left == []
     assert "No changes detected" in checks.stdout
-    project.make("test")
+    project.make("test-all")
 
 
 def test_the_project_still_names_its_schedule_after_a_change_of_mind(project: Project) -> None:

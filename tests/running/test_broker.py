@@ -120,7 +120,7 @@ def test_the_project_s_own_tests_pass_through_the_broker(team: Team) -> None:
 
     reports = team.output().count("Task base.tasks.build_report")
 
-    tests = team.project.run(*MAKE, "test", *urls, PYTEST_ADDOPTS="-rs").stdout
+    tests = team.project.run(*MAKE, "test-all", *urls, PYTEST_ADDOPTS="-rs").stdout
 
     assert " passed" in tests
     assert "To run this through a worker" not in tests  # what needs Redis is skipped where it is not installed
