@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Warning
 FILES = ("compose.yaml", "compose.production.yaml")
 # The value of each ``command:``, in one line or in the deeper lines below it.
 COMMAND = re.compile(r"^( *)command:(.*(?:\n\1[ -]+.*)*)", re.MULTILINE)
-WORKER = re.compile(r"\bworker\b")
+WORKER = re.compile(r"(?<![\w-])worker(?![\w-])")  # and not gunicorn's --worker-class
 QUEUES = re.compile(r"""(?:--queues|-Q)[\s=,"'-]+([\w.-]+(?:,[\w.-]+)*)""")
 
 
