@@ -46,4 +46,4 @@ class EntryAdmin(PeriodicTaskAdmin):
             changes = "; ".join(f"{field} from {old} to {new}" for field, old, new in found[key])
             self.message_user(request, f"Changed {key}: {changes}.", messages.SUCCESS)
         if not found:
-            self.message_user(request, "None of these entries drifts from the settings.", messages.WARNING)
+            self.message_user(request, "None of these entries differs from the settings.", messages.WARNING)

@@ -57,7 +57,9 @@ class Task(DjangoTask):
             if isinstance(error, RuntimeError) and not isinstance(error.__cause__, self.unavailable_errors):
                 raise
             reason = error.__cause__ or error
-            raise BrokerUnavailableError(f"{self.name} was not enqueued, the broker is away: {reason}") from error
+            raise BrokerUnavailableError(
+                f"{self.name} was not enqueued. The broker is unreachable: {reason}"
+            ) from error
 
     def apply(
         self,

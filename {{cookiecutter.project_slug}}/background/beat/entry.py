@@ -127,7 +127,7 @@ class Reader:
         except (ValueError, ParseException) as error:
             if self.unreadable.get(row.name) != read:
                 self.unreadable[row.name] = read
-                logger.error("The entry %s can't be read, and does not run: %s", row.name, error)
+                logger.error("The entry %s can't be read and will not run: %s", row.name, error)
             return None
         entry.read = read
         return entry

@@ -50,7 +50,7 @@ class Leadership:
             if self.role == CUT_OFF:
                 logger.info("The database is back.")
             if not self.leads and self.role != STANDS_BY:
-                logger.info("This beat stands by: another one leads.")
+                logger.info("This beat stands by. Another one leads.")
             self.role = LEADS if self.leads else STANDS_BY
         return self.is_held
 
@@ -62,14 +62,14 @@ class Leadership:
 
     def step_down(self) -> None:
         """Stand by from now on."""
-        logger.warning("This beat has lost its lease, and stands by.")
+        logger.warning("This beat has lost its lease and stands by.")
         self.leads = False
         self.lost()
 
     def cut_off(self, error: Exception) -> None:
         """Hold nothing until the database answers again."""
         if self.role != CUT_OFF:
-            logger.error("The database is away, and beat waits for it: %s", error)
+            logger.error("The database is unreachable, and beat waits for it: %s", error)
         self.role = CUT_OFF
         self.claim.suspend()
         close_old_connections()
@@ -80,5 +80,5 @@ class Leadership:
             if self.leads:
                 self.claim.release()
         except django.db.Error as error:
-            logger.error("The lease could not be given back, and runs out by itself: %s", error)
+            logger.error("The lease could not be given back. It will expire by itself: %s", error)
         self.leads = False

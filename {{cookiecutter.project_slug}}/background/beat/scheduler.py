@@ -82,7 +82,7 @@ class Scheduler(DatabaseScheduler):
         for key, differences in drift(self.app).items():
             logger.warning("The entry %s has drifted: %s.", key, "; ".join(map(str, differences)))
         if keys := orphans(self.app):
-            logger.warning("These entries are no longer in the settings, and go on running: %s.", ", ".join(keys))
+            logger.warning("These entries are no longer in the settings but still run: %s.", ", ".join(keys))
 
     def update_from_dict(self, mapping: Mapping[str, Any]) -> None:
         """Write the entries that the database does not have. Celery's default entry and the settings' all come here.
@@ -92,7 +92,7 @@ class Scheduler(DatabaseScheduler):
         own = self.app.conf.beat_schedule
         seeded = seed(self.app, {key: own.get(key, entry) for key, entry in mapping.items()})
         for key, reasons in seeded.refused.items():
-            logger.error("The entry %s is refused, and will not run: %s.", key, "; ".join(reasons))
+            logger.error("The entry %s is refused and will not run: %s.", key, "; ".join(reasons))
 
     # A tick
 
@@ -152,7 +152,7 @@ class Scheduler(DatabaseScheduler):
         except Exception as error:
             if isinstance(error.__context__, OperationalError) and not self.app.conf.task_always_eager:
                 if not self.broker_is_away:
-                    logger.error("The broker is away, and beat waits for it: %s", error)
+                    logger.error("The broker is unreachable, and beat waits for it: %s", error)
                 self.broker_is_away = True
                 return False
             logger.error("The entry %s could not be sent: %s", entry.name, error, exc_info=True)
@@ -268,7 +268,7 @@ class Scheduler(DatabaseScheduler):
     def forget_unrecorded(self) -> None:
         """Leave to the next leader what was sent and not recorded. It sends that again."""
         if self._dirty:
-            logger.warning("%d runs had not been recorded, and are sent again by the next leader.", len(self._dirty))
+            logger.warning("%d runs were not recorded. The next leader sends them again.", len(self._dirty))
         for name in self._dirty:
             self._schedule.pop(name, None)
         self._dirty.clear()

@@ -67,7 +67,7 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
     def wait(condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < end, "The condition did not come to hold."
+            assert time.monotonic() < end, "The condition was not met in time."
             time.sleep(0.01)
 
     return wait
@@ -149,7 +149,7 @@ class WorkerProcess:
             pass
         if not answered:
             self.stop()
-            pytest.fail(f"The worker has ended, or is busy for too long:\n{self.log.read_text()}", pytrace=False)
+            pytest.fail(f"The worker has exited, or has been busy for too long:\n{self.log.read_text()}", pytrace=False)
 
     def stop(self) -> None:
         """End the worker, which removes its queues."""

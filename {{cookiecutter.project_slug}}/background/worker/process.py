@@ -24,7 +24,7 @@ class Worker(worker.Worker):
         conf = self.app.conf
         if conf.task_always_eager:
             raise SystemExit(
-                "CELERY_BROKER_URL is empty, so there is no work for a worker: tasks run eagerly, in the process that calls"
+                "CELERY_BROKER_URL is empty, so a worker would get no tasks: they run eagerly, in the process that calls"
                 " them. docs/broker.md says how to turn a broker on."
             )
         be_patient(conf)

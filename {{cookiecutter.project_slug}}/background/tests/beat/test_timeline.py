@@ -101,7 +101,7 @@ def test_an_entry_stays_due_while_the_broker_is_away(scheduler: Scheduler, caplo
 
     assert max(waits) <= RETRY
     assert state == "waiting for the broker"
-    assert caplog.text.count("The broker is away") == 1
+    assert caplog.text.count("The broker is unreachable") == 1
     assert send(scheduler) == ["a"]
     assert scheduler.state == "ready, leads"
 
