@@ -55,7 +55,7 @@ def send_welcome_mail(user_pk: int) -> None:
     """
     user = get_user_model().objects.filter(pk=user_pk).first()
     if user is None:
-        logger.warning("User %s has gone: no welcome mail.", user_pk)
+        logger.warning("User %s no longer exists. No welcome mail is sent.", user_pk)
         return
     mail, _ = WelcomeMail.objects.get_or_create(user=user)
     if mail.sent_at is not None:

@@ -32,7 +32,7 @@ def answer_503(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except build_report.unavailable_errors:
-            logger.exception("The broker or the result backend is away.")
+            logger.exception("The broker or the result backend is unreachable.")
             return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     return wrapped
@@ -105,7 +105,7 @@ def status(task_id: uuid.UUID) -> dict[str, Any]:
     elif meta["status"] == SUCCESS:
         answer["report"] = meta["result"]
     elif answer["ready"]:
-        answer["error"] = "The report could not be made. The worker's log says why."
+        answer["error"] = "The report could not be built. The worker's log says why."
     return answer
 
 

@@ -27,7 +27,7 @@ async function watch(url, done = () => false) {
       show(status);
       if (status.ready) return;
     } catch {
-      box.querySelector("[role=status]").textContent = "The server does not answer; trying again";
+      box.querySelector("[role=status]").textContent = "The server does not respond. Trying again";
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
