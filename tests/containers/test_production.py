@@ -215,7 +215,7 @@ def test_an_empty_secret_stops_the_start_with_a_sentence(deployed: Stack) -> Non
 
     assert refused.returncode != 0
     assert "DJANGO_SECRET_KEY" in refused.stdout
-    assert "is missing in .env.production; it signs sessions" in refused.stdout
+    assert "set it in .env.production; it signs sessions" in refused.stdout
 
 
 USERS = "from users.models import User; print(User.objects.filter(username='kept').count())"
