@@ -11,7 +11,7 @@ from django_celery_beat.models import PeriodicTask
 
 from background.schedule.kinds import kind_of
 
-LONG_AGO = timedelta(days=365 * 30)  # ModelEntry takes this for the last run of an entry that has a start time and has never run
+LONG_AGO = timedelta(days=365 * 30)  # ModelEntry's last run of an entry with a start time that has never run
 
 
 def words(schedule: models.Model | None) -> str:

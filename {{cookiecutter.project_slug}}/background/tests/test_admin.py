@@ -1,4 +1,4 @@
-"""The admin shows where the schedule drifts from the settings."""
+"""The admin shows how the schedule differs from the settings."""
 
 from http import HTTPStatus
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a beat with many entries does not do again and again, and what it must not forget for that."""
+"""What a beat with many entries does not repeat, and what it must still not forget."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
