@@ -60,7 +60,7 @@ test-containers-small: $(TOOLS) ## Run the smaller half of test-containers
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py
 
-bench-beat: $(TOOLS) ## Measure our scheduler against django-celery-beat's, by number of entries (needs Redis and PostgreSQL)
+bench-beat: $(TOOLS) ## Compare our scheduler with django-celery-beat's by number of entries (needs Redis, PostgreSQL)
 	$(BIN)/python -m benchmarks.beat.beat
 
 bench-throughput: $(TOOLS) ## Measure a worker against the best-known Django template's settings (needs Linux and Redis)

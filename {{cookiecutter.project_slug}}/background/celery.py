@@ -1,7 +1,7 @@
 """The Celery app of the project. Each thing that it changes about Celery is one line.
 
-``UPSTREAM.md`` beside this file says of each override which version it was read in, and when it can go. The settings are
-in ``config/settings/celery.py``. The scheduler is one of them (``CELERY_BEAT_SCHEDULER``).
+``UPSTREAM.md`` beside this file says of each override which version it was read in, and when it can go. The settings
+are in ``config/settings/celery.py``. The scheduler is one of them (``CELERY_BEAT_SCHEDULER``).
 """
 
 from functools import cached_property

@@ -14,7 +14,7 @@ from kombu.utils.uuid import uuid
 
 
 class BrokerUnavailableError(OperationalError):
-    """A task could not be enqueued. The broker is unreachable, or the result backend of a task that keeps its result."""
+    """A task could not be enqueued: the broker is down, or the result backend of a task that keeps its result."""
 
 
 class Task(DjangoTask):
@@ -22,8 +22,8 @@ class Task(DjangoTask):
 
     Request = "background.worker.attempt:Request"  # logs in the worker why a task runs again
 
-    # Seconds before a retry that sets no delay, and before a task is tried again whose process was killed. With Celery's
-    # default, 180, a person would wait for three minutes.
+    # Seconds before a retry that sets no delay, and before a task is tried again whose process was killed. With
+    # Celery's default, 180, a person would wait for three minutes.
     default_retry_delay = 10
 
     @property
@@ -72,10 +72,11 @@ class Task(DjangoTask):
     ) -> EagerResult:
         """Run the task here and now, without the waits between its attempts.
 
-        With ``task_eager_propagates`` Celery 5.7 lets each exception out of the tracer at once: the ``Retry`` of a first
-        attempt reaches the caller instead of a second attempt, and a failure is raised before it is stored. Here the
-        tracer finishes first. What the last attempt raised is raised afterwards (``celery/app/task.py``, ``apply``).
-        As in a worker, a task that has expired is revoked and not run, and a result that is kept goes through JSON.
+        With ``task_eager_propagates`` Celery 5.7 lets each exception out of the tracer at once: the ``Retry`` of a
+        first attempt reaches the caller instead of a second attempt, and a failure is raised before it is stored. Here
+        the tracer finishes first. What the last attempt raised is raised afterwards (``celery/app/task.py``,
+        ``apply``). As in a worker, a task that has expired is revoked and not run, and a result that is kept goes
+        through JSON.
 
         Raises:
             Exception: what the last attempt raised, unless ``throw`` is false. ``None`` means the setting
@@ -118,7 +119,7 @@ class Task(DjangoTask):
         return bool(end <= start)
 
     def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
-        """The signature of the next attempt. If that is eager, it returns its failure to this attempt, which raises it."""
+        """The signature of the next attempt. An eager one returns its failure to this attempt, which raises it."""
         signature = super().signature_from_request(request, *args, **options)
         if (request or self.request).is_eager:
             signature.set(throw=False)

@@ -59,7 +59,7 @@ def enqueue(task_id: str, months: int) -> None:
     """Enqueue a report, and first store that it waits. Until a worker starts it, only that tells it from an unknown id.
 
     Raises:
-        background.task.BrokerUnavailableError: the broker is down. Nothing is stored then, so the form can be sent again.
+        background.task.BrokerUnavailableError: the broker is down. Nothing stays stored, so the form can be sent again.
     """
     build_report.update_state(task_id, QUEUED)
     try:
@@ -95,8 +95,8 @@ def report_status(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 def status(task_id: uuid.UUID) -> dict[str, Any]:
     """Read a report's state from the result backend.
 
-    Returns ``state`` (Celery's: an unknown id has PENDING too), ``ready``, and at most one of ``progress`` (``done`` and
-    ``total`` months), ``report`` (what the task returned) and ``error`` (a sentence).
+    Returns ``state`` (Celery's: an unknown id has PENDING too), ``ready``, and at most one of ``progress`` (``done``
+    and ``total`` months), ``report`` (what the task returned) and ``error`` (a sentence).
     """
     meta = build_report.backend.get_task_meta(str(task_id))  # one read: state and result belong together
     answer: dict[str, Any] = {"state": meta["status"], "ready": meta["status"] in READY_STATES}

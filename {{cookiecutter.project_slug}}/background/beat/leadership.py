@@ -19,8 +19,8 @@ CUT_OFF = "waiting for the database"
 class Leadership:
     """Whether this beat leads, by its claim to a lease.
 
-    ``gained`` is called when the beat becomes the leader, ``lost`` when another beat has taken the lease. If the database
-    does not answer, a leader stays the leader but does not hold the lease until it has been renewed.
+    ``gained`` is called when the beat becomes the leader, ``lost`` when another beat has taken the lease. If the
+    database does not answer, a leader stays the leader but does not hold the lease until it has been renewed.
     """
 
     def __init__(self, lease: str, gained: Callable[[], None], lost: Callable[[], None]) -> None:

@@ -1,9 +1,9 @@
 """A lease in the project's database. Of any number of processes on any number of hosts, one holds it at a time.
 
 The holder renews the lease. If it was killed, hangs or is cut off from the database, the lease runs out and another
-process takes it. Each step is one statement that the database decides and times. So the clocks of hosts are not compared,
-and a transaction pooler may be in between. The holder uses its own clock only to know how long ago it asked for the last
-renewal. It considers the lease lost ``MARGIN`` before another process may take it.
+process takes it. Each step is one statement that the database decides and times. So the clocks of hosts are not
+compared, and a transaction pooler may be in between. The holder uses its own clock only to know how long ago it asked
+for the last renewal. It considers the lease lost ``MARGIN`` before another process may take it.
 """
 
 import os
@@ -46,7 +46,7 @@ def tenure(name: str) -> Tenure | None:
 
 
 def clock() -> float:
-    """Seconds on a clock that is never adjusted. If the system has such a clock, it also runs while the machine sleeps."""
+    """Seconds on a clock that is never adjusted. Where the system has one, it also runs while the machine sleeps."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 

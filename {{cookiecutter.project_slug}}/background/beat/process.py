@@ -31,7 +31,7 @@ class Service(beat.Service):
             self.say()
 
     def say(self) -> None:
-        """Report the scheduler's state once a second, and when it changes. There can be hundreds of ticks in a second."""
+        """Report the scheduler's state once a second, and when it changes. A second can have hundreds of ticks."""
         self.scheduler.connection.on_wait = heartbeat.say_waiting
         state, now = getattr(self.scheduler, "state", heartbeat.READY), time.monotonic()
         if state != self.said[0] or now - self.said[1] >= 1:

@@ -144,7 +144,7 @@ class Scheduler(DatabaseScheduler):
         return super().is_due(entry)
 
     def send(self, entry: Any) -> bool:
-        """Send the entry's task. False if the broker is down. Any other error is the entry's own, and counts as a run."""
+        """Send the entry's task. False if the broker is down. Any other error is the entry's, and counts as a run."""
         if not self.broker_is_away:
             logger.info("Sending due task %s (%s)", entry.name, entry.task)
         try:

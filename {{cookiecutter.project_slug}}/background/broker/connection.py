@@ -15,8 +15,8 @@ TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_speed:T
 class Connection(connection.Connection):
     """A connection that is retried at a constant interval.
 
-    Celery 5.7 waits 2, 4, 6 and finally 30 seconds between attempts (the defaults of kombu's ``_ensure_connection``), and
-    has no setting for it. A worker could be idle for half a minute after its broker is back.
+    Celery 5.7 waits 2, 4, 6 and finally 30 seconds between attempts (the defaults of kombu's ``_ensure_connection``),
+    and has no setting for it. A worker could be idle for half a minute after its broker is back.
     """
 
     on_wait: Callable[[], object] | None = None  # called each second while the connection is retried

@@ -2,8 +2,8 @@
 
 kombu 5.7.0: while a lost connection is closed, or a late acknowledgement is sent over it, ``Channel._connparams``
 (``kombu/transport/redis.py:1959``) asks for a new connection of a virtual connection whose ``client`` is gone. That
-raises ``AttributeError: 'NoneType' object has no attribute 'hostname'``. Celery reconnects only after connection errors,
-so the worker exits with status 1. Here a connection error is raised instead.
+raises ``AttributeError: 'NoneType' object has no attribute 'hostname'``. Celery reconnects only after connection
+errors, so the worker exits with status 1. Here a connection error is raised instead.
 
 This file can go when kombu does so itself. Its test then fails (background/UPSTREAM.md).
 """

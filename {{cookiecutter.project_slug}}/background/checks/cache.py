@@ -47,7 +47,7 @@ def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     Error(
                         f"CACHES[{alias!r}] and {name} share database {place.number} of {place.host}:{place.port}."
                         " cache.clear() would delete tasks or results.",
-                        hint="Use another database for the cache, such as redis://host:6379/3, or better, another server.",
+                        hint="Use another database for the cache, such as redis://host:6379/3, or another server.",
                         id="background.E006",
                     )
                 )

@@ -13,8 +13,8 @@ def check_eager(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "CELERY_TASK_ALWAYS_EAGER is True while DEBUG is False. Requests wait for their tasks, and a task that fails"
-            " is not retried later.",
+            "CELERY_TASK_ALWAYS_EAGER is True while DEBUG is False. Requests wait for their tasks, and a task that"
+            " fails is not retried later.",
             hint="Set CELERY_BROKER_URL and run a worker. If eager mode is intended, silence this check.",
             id="background.W004",
         )

@@ -60,7 +60,7 @@ def check_time_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         elif limit.soft and limit.soft >= limit.hard:
             found.append(
                 Warning(
-                    f"{soft} is {limit.soft} s and {hard} is {limit.hard} s. The task is killed before it can clean up.",
+                    f"{soft} is {limit.soft} s and {hard} is {limit.hard} s. The task is killed without a clean-up.",
                     hint="Set the soft limit a few seconds below the hard one.",
                     id="background.W003",
                 )

@@ -44,7 +44,7 @@ def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found += [
             Error(
                 f"{name}: {reason}.",
-                hint="Correct the entry. beat reads the schedule from the database, which can't hold it as it is written.",
+                hint="Correct the entry. The database, from which beat reads the schedule, can't hold it as written.",
                 id="background.E010",
             )
             for reason in (faults(key, entry) if is_in_database() else [])

@@ -47,7 +47,7 @@ def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if content_type(value) not in map(content_type, accepted[setting]):
             found.append(
                 Error(
-                    f"{name} is {value!r}, but {setting} is {list(accepted[setting])!r}. The message would be discarded.",
+                    f"{name} is {value!r}, but {setting} is {list(accepted[setting])!r}. Messages would be discarded.",
                     hint="Use 'json' in both.",
                     id="background.E008",
                 )

@@ -5,8 +5,8 @@
 #     sh background/probe/healthcheck.sh ready
 #
 # Compose restarts a container that has ended, but not one that hangs. So the third question is answered like the first,
-# and ends the container if its process has hung for 60 seconds. All its processes are killed but the init process, which
-# ends after them. Without such an init process, for example on a developer's machine, nothing is killed.
+# and ends the container if its process has hung for 60 seconds. All its processes are killed but the init process,
+# which ends after them. Without such an init process, for example on a developer's machine, nothing is killed.
 #
 #     sh background/probe/healthcheck.sh live-or-end
 

@@ -1,8 +1,8 @@
-"""A file with the state of a worker or beat, for a container's probe: ``sh background/probe/healthcheck.sh live|ready``.
+"""A file with the state of a worker or beat. ``background/probe/healthcheck.sh`` reads it for a container's probe.
 
 The file is touched from the worker's event loop and at beat's tick. A thread of its own would touch it even when they
-hang. A process must not be killed because the broker is down. So the file is also touched while the process waits for the
-broker, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
+hang. A process must not be killed because the broker is down. So the file is also touched while the process waits for
+the broker, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
 """
 
 import os

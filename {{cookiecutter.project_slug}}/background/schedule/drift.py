@@ -58,8 +58,8 @@ def compare(row: PeriodicTask, entry: Mapping[str, Any]) -> list[Difference]:
 def is_ended(row: PeriodicTask) -> bool:
     """Whether beat may have switched the row off, because it has expired, or was to run once and may have done so.
 
-    beat then also resets the count and the moment of the last run. So a row that a person has switched off before its one
-    run looks the same, unless its moment is still to come.
+    beat then also resets the count and the moment of the last run. So a row that a person has switched off before its
+    one run looks the same, unless its moment is still to come.
     """
     now = timezone.now()
     if row.enabled:

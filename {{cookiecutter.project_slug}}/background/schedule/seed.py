@@ -54,8 +54,8 @@ def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
 def insert(key: str, entry: Mapping[str, Any]) -> bool:
     """Write an entry. False if another process was quicker.
 
-    The other process may instead have written the same solar event, of which the database takes only one. Then the second
-    attempt finds it.
+    The other process may instead have written the same solar event, of which the database takes only one. Then the
+    second attempt finds it.
     """
     for attempt in (1, 2):
         try:
@@ -91,8 +91,8 @@ def orphans(app: Celery) -> list[str]:
 def origin(app: Celery, key: str, seeded: Collection[str]) -> str:
     """Where an entry of the database comes from, given the keys that were seeded.
 
-    ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, if Celery itself adds it; or ``database``,
-    if a person made it there.
+    ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, if Celery itself adds it; or
+    ``database``, if a person made it there.
     """
     if key in app.conf.beat_schedule:
         return "settings"

@@ -116,8 +116,8 @@ def sent_mails(mailoutbox: list[mail.EmailMessage], mail_folder: Path) -> Callab
 class WorkerProcess:
     """A worker on the test database.
 
-    It is in the process group of the tests, so Ctrl+C reaches both. It ends when its standard input does: with the tests,
-    even if these are killed. It answers each line with a line as soon as it is idle.
+    It is in the process group of the tests, so Ctrl+C reaches both. It ends when its standard input does: with the
+    tests, even if these are killed. It answers each line with a line as soon as it is idle.
     """
 
     def __init__(self, log: Path, mails: Path) -> None:

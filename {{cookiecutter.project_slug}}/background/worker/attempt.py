@@ -26,8 +26,9 @@ class Request(CeleryRequest):
         """Acknowledge a task that failed, or have it tried again if its process was lost.
 
         Celery 5.7.0 raises a task's ``MemoryError`` again in the worker's main process (``on_failure`` in
-        ``celery/worker/request.py:680``), which ends the whole worker. The message is not acknowledged, so it comes back
-        and ends the next worker. By then the process that ran the task has stored the failure and freed the memory.
+        ``celery/worker/request.py:680``), which ends the whole worker. The message is not acknowledged, so it comes
+        back and ends the next worker. By then the process that ran the task has stored the failure and freed the
+        memory.
         """
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, MemoryError):

@@ -24,8 +24,8 @@ class Worker(worker.Worker):
         conf = self.app.conf
         if conf.task_always_eager:
             raise SystemExit(
-                "CELERY_BROKER_URL is empty, so a worker would get no tasks: they run eagerly, in the process that calls"
-                " them. docs/broker.md says how to turn a broker on."
+                "CELERY_BROKER_URL is empty, so a worker would get no tasks: they run eagerly, in the process that"
+                " calls them. docs/broker.md says how to turn a broker on."
             )
         be_patient(conf)
         conf.worker_consumer = "background.worker.consumer:Consumer"

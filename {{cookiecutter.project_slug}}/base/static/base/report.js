@@ -1,5 +1,5 @@
-// Shows the progress of a report: on the form's page while the form is being sent (without a broker that takes as long as
-// the task), and on the report's page until the report is ready.
+// Shows the progress of a report: on the form's page while the form is being sent (without a broker that takes as long
+// as the task), and on the report's page until the report is ready.
 
 const POLL_MILLISECONDS = 300;
 const box = document.getElementById("progress");
