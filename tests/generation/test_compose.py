@@ -20,7 +20,7 @@ Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
 WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
-WHERE = "is missing in .env.production"
+WHERE = "set it in .env.production"
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
 

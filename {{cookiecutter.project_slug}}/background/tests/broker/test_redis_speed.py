@@ -27,7 +27,7 @@ def channel(channel_class: Any) -> Any:
 
 
 def test_kombu_still_makes_a_client_each_time() -> None:
-    """When this fails, kombu has been mended: delete background/redis_speed.py, its mentions and these tests."""
+    """When this fails, kombu is fixed: delete background/broker/redis_speed.py, its mentions and these tests."""
     kombu = channel(redis.Channel)
 
     assert kombu._create_client() is not kombu._create_client()
@@ -65,7 +65,7 @@ def noted(qos_class: Any) -> Any:
 
 
 def test_kombu_still_notes_each_message_in_a_transaction() -> None:
-    """When this fails, kombu has been mended: delete the class QoS and these tests."""
+    """When this fails, kombu is fixed: delete the class QoS and these tests."""
     assert noted(redis.QoS).transaction
 
 
@@ -74,7 +74,7 @@ def test_here_no_transaction_notes_a_message() -> None:
 
 
 def test_kombu_still_waits_for_the_answer_to_each_command_of_its_record() -> None:
-    """When this fails, kombu has been mended: delete what the class QoS has for it, ``_brpop_read`` and these tests."""
+    """When this fails, kombu is fixed: delete what the class QoS has for it, ``_brpop_read`` and these tests."""
     assert ".execute()" in inspect.getsource(redis.QoS.append)
     assert "self._remove_from_indices(delivery_tag).execute()" in inspect.getsource(redis.QoS.ack)
 
