@@ -1,4 +1,4 @@
-# `make help` lists what there is. Needs Python 3.11 or newer, git and make; the rest goes into .venv, uv with it.
+# `make help` lists the targets. They need Python 3.11 or newer, git and make. The rest, uv included, goes into .venv.
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 WINDOWS := $(filter Windows_NT,$(OS))
@@ -8,25 +8,25 @@ DEMO := demo/my_project
 # How many tests run side by side.
 JOBS ?= 2
 
-# Whether a person who pastes a command into this terminal has a uv.
+# Whether commands that are pasted into this terminal find a uv.
 OWN_UV := $(shell command -v uv)
 # The private environment comes first, so that hooks and tests find this uv and no other.
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 $(TOOLS): constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=python3.13 names one.")'
-	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot make an environment: on Debian and Ubuntu, install python3-venv."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Name one, for example with PYTHON=python3.13.")'
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python cannot create a virtual environment. On Debian and Ubuntu, install python3-venv."; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement constraints.txt
 	@cp constraints.txt $@
 
 demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it and run its example task
-	@if test -e $(DEMO); then echo "$(DEMO) is there from before and stays as it is; delete it for a new one."; \
+	@if test -e $(DEMO); then echo "$(DEMO) already exists and is left as it is. Delete it to bake a new one."; \
 	else $(BIN)/cookiecutter . --no-input --default-config --output-dir demo; fi
 	@$(MAKE) --no-print-directory -C $(DEMO) example
 	@echo
@@ -42,7 +42,7 @@ test: lint ## Run all checks and tests of the template
 test-generation: $(TOOLS) ## Bake and read: answers, .env, Compose, layout (seconds)
 	$(BIN)/pytest --numprocesses $(JOBS) tests/generation
 
-test-projects: $(TOOLS) ## Run the checks and tests of baked projects, a variant at a time
+test-projects: $(TOOLS) ## Run the checks and tests of baked projects, one variant at a time
 	$(BIN)/pytest --numprocesses $(JOBS) tests/projects
 
 test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and web server
@@ -51,10 +51,13 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m faults tests/running
 
+test-kills: $(TOOLS) ## Kill a worker 500 times under full load, on Redis and RabbitMQ, and count the tasks (an hour)
+	KILLS=$(or $(KILLS),500) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/faults/test_kills.py
+
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers
 
-test-containers-small: $(TOOLS) ## The smaller half of it
+test-containers-small: $(TOOLS) ## Run the smaller half of test-containers
 	$(BIN)/pytest -m "containers and small" tests/containers
 
 test-newest: $(TOOLS) ## Try a project with the newest Celery, kombu and django-celery-beat, without the caps
@@ -63,7 +66,7 @@ test-newest: $(TOOLS) ## Try a project with the newest Celery, kombu and django-
 bench-bake: $(TOOLS) ## Measure bakes against a one-file template without hooks
 	$(BIN)/python benchmarks/bake/bake.py
 
-bench-beat: $(TOOLS) ## Measure django-celery-beat's scheduler and ours by the number of entries (needs Redis and PostgreSQL)
+bench-beat: $(TOOLS) ## Compare our scheduler with django-celery-beat's by number of entries (needs Redis, PostgreSQL)
 	$(BIN)/python -m benchmarks.beat.beat
 
 bench-throughput: $(TOOLS) ## Measure a worker against the best-known Django template's settings (needs Linux and Redis)
@@ -74,10 +77,10 @@ lint: $(TOOLS) ## Check format, style and types of the template's own code
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: $(TOOLS) ## Format the template's own code, and mend what can be mended
+format: $(TOOLS) ## Format the template's own code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-constraints: $(TOOLS) ## Pin the template's tools anew, at their newest versions
+constraints: $(TOOLS) ## Update the pins of the template's tools to their newest versions
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--custom-compile-command "make constraints" --group dev pyproject.toml --output-file constraints.txt

@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def missing(reason: str) -> NoReturn:
-    """Skip the test for want of something on this machine; under ``REQUIRE_SERVICES=1`` fail it instead."""
+    """Skip the test because this machine lacks something. With ``REQUIRE_SERVICES=1`` fail it instead."""
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(f"{reason}, and REQUIRE_SERVICES=1", pytrace=False)
     pytest.skip(reason)
@@ -50,7 +50,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 @pytest.fixture(scope="session")
 def bake(shared: Path) -> Callable[..., Path]:
-    """Bake a set of answers, once in this test run. The project is for reading: nobody changes it."""
+    """Bake a set of answers, once in this test run. Tests read the project and must not change it."""
 
     def bake_once(**answers: Any) -> Path:
         key = hashlib.sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:12]
@@ -67,7 +67,7 @@ def installed(shared: Path) -> Callable[..., Project]:
 
     def bake_and_install(folder: Path, **answers: Any) -> Project:
         if answers.get("django_version") == "6.0" and not has_python("3.12"):
-            missing("Django 6.0 needs Python 3.12 or newer, and there is none on the path")
+            missing("Django 6.0 needs Python 3.12 or newer, and none is on the path")
         return install(bake_into(folder, **answers), shared)
 
     return bake_and_install

@@ -12,8 +12,8 @@ from tests.containers.stack import Stack
 from tests.servers import Process, running
 
 A_MINUTE = 200  # requests, and as many tasks
-# Creates a user and enqueues the welcome mail, again and again until it is told to stop. What is refused is tried anew,
-# as a person would.
+# Creates users and enqueues the welcome mail until it is told to stop. What is refused is tried again, as a person
+# would.
 SENDER = """
 import itertools, pathlib, time
 import django

@@ -21,7 +21,7 @@ from tests.baking import CHOICES, UV, Project, bake_into, clean_environment
 from tests.running.site import Site
 from tests.servers import free_port, wait_until
 
-# No project of a person's is called so: what the tests remove can't be theirs.
+# A person would not name a project so. What the tests remove can't be theirs.
 NAME = "Container Tests"
 SLUG = "container_tests"
 DEVELOPMENT = ("--file", "compose.yaml")
@@ -45,13 +45,13 @@ class Stack:
 
     @property
     def broker(self) -> str:
-        """The service that the broker is, or nothing."""
+        """The broker's service, or None."""
         on = self.compose("config", "--services").stdout.split()
         return next((service for service in ("redis", "valkey", "rabbitmq") if service in on), "")
 
     @property
     def database(self) -> str:
-        """The service that the database is, or nothing."""
+        """The database's service, or None."""
         return "db" if "db" in self.compose("config", "--services").stdout.split() else ""
 
     def set(self, **values: str) -> None:

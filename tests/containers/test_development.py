@@ -13,7 +13,7 @@ from tests.containers.stack import Stack, hand_over, stack, variants
 from tests.servers import running, wait_until
 
 WORKING = {"celery-1", "celery-long-1", "celery-beat-1"}
-OWNER = 12345  # nobody's number, and not root's
+OWNER = 12345  # no user has this number
 EVERY_TWO_SECONDS = """
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 PeriodicTask.objects.create(
@@ -65,7 +65,7 @@ def test_a_short_task_is_done_by_the_container_celery(started: Stack) -> None:
 
 def test_an_entry_of_the_schedule_fires_again_and_again(started: Stack) -> None:
     if not started.broker:
-        pytest.skip("with no broker there is no beat under Compose")
+        pytest.skip("without a broker, Compose starts no beat")
     started.python(EVERY_TWO_SECONDS)
 
     def ends() -> int:
@@ -85,7 +85,7 @@ def test_what_the_containers_write_belongs_to_the_owner_of_the_source(started: S
 
 def test_workers_can_be_scaled(started: Stack) -> None:
     if not started.broker:
-        pytest.skip("with no broker there is no worker")
+        pytest.skip("without a broker, Compose starts no worker")
     started.compose("up", "--detach", "--wait", "--scale", "celery=4")
 
     assert [health for name, health in started.health().items() if re.fullmatch(r"celery-\d", name)] == ["healthy"] * 4
@@ -170,7 +170,7 @@ def test_make_shell_and_make_logs_show_the_containers(tmp_path: Path) -> None:
 
 
 def test_whoever_opens_the_dev_container_can_check_the_project(tmp_path: Path) -> None:
-    """The user there gets the number of whoever opens it, as an editor does it."""
+    """Its user gets the user ID of the person who opens it, as an editor does it."""
     with stack(tmp_path / "project") as own:
         if os.geteuid() == 0:
             hand_over(own.project.path, OWNER)

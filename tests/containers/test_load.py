@@ -89,7 +89,7 @@ def test_a_new_version_loses_no_task_and_answers_every_request(deployed: Stack, 
     sent, lost = wait_until_all_are_done(deployed, load, 120)
     figure(
         f"deployment on {deployed.broker}: {took:.0f} s, {load.answered} requests answered, {len(load.failed)} failed, "
-        f"the slowest after {load.slowest:.1f} s; {sent} tasks, {lost} lost, {sender.output().count('refused')} tried anew"
+        f"the slowest after {load.slowest:.1f} s; {sent} tasks, {lost} lost, {sender.output().count('refused')} retried"
     )
 
     assert "of a new version" in deployed.secure_site.get()
@@ -156,7 +156,7 @@ def test_broker_worker_and_leader_that_are_killed_come_back_and_no_task_is_lost(
     took = ", ".join(f"{service} {seconds:.0f} s" for service, seconds in back.items())
     figure(
         f"kills on {deployed.broker}: healthy again after {took}; the schedule paused {pause:.1f} s; {sent} tasks, {lost} lost,"
-        f" {sender.output().count('refused')} tried anew; {load.answered} requests answered, {len(load.failed)} not"
+        f" {sender.output().count('refused')} retried; {load.answered} requests answered, {len(load.failed)} not"
     )
 
     assert lost == 0
@@ -182,7 +182,7 @@ def test_a_database_that_is_killed_comes_back_and_no_task_is_lost(
     lost = sent - int(deployed.python(DONE))
     figure(
         f"database killed, {deployed.broker}: healthy again after {back:.0f} s; {sent} tasks, {lost} lost,"
-        f" {sender.output().count('refused')} tried anew"
+        f" {sender.output().count('refused')} retried"
     )
 
     assert lost == 0

@@ -117,7 +117,7 @@ def test_the_proxy_reaches_neither_broker_nor_database(deployed: Stack) -> None:
 
 def test_the_broker_refuses_a_client_without_the_password(deployed: Stack) -> None:
     if not deployed.broker:
-        pytest.skip("there is no broker")
+        pytest.skip("the project has no broker")
     port = {"rabbitmq": f"amqp://{SLUG}:guess@rabbitmq:5672/{SLUG}"}.get(
         deployed.broker, f"redis://{deployed.broker}:6379/1"
     )
@@ -173,7 +173,7 @@ def test_each_container_is_hardened_and_limited(deployed: Stack) -> None:
 
 def test_a_worker_and_a_beat_that_hang_are_unhealthy_within_a_minute_and_replaced(deployed: Stack) -> None:
     if not deployed.broker:
-        pytest.skip("there is neither worker nor beat")
+        pytest.skip("the project has neither worker nor beat")
     chosen = [deployed.containers(service)[0] for service in ("celery", "celery-beat")]
     frozen = {container["Id"]: container["RestartCount"] for container in chosen}
     for id_ in frozen:
@@ -215,7 +215,7 @@ def test_an_empty_secret_stops_the_start_with_a_sentence(deployed: Stack) -> Non
 
     assert refused.returncode != 0
     assert "DJANGO_SECRET_KEY" in refused.stdout
-    assert "is missing in .env.production; it signs sessions" in refused.stdout
+    assert "set it in .env.production; it signs sessions" in refused.stdout
 
 
 USERS = "from users.models import User; print(User.objects.filter(username='kept').count())"

@@ -1,4 +1,4 @@
-"""Every answer makes a project, or a refusal that explains."""
+"""Every answer makes a project, or is refused with an explanation."""
 
 import json
 import re

@@ -20,7 +20,7 @@ Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
 WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
-WHERE = "is missing in .env.production"
+WHERE = "set it in .env.production"
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
 
@@ -278,7 +278,10 @@ def test_a_deployment_needs_no_proxy_and_no_broker(
     text = re.sub(r"\n  (proxy|redis):\n(?:    .*\n|\n(?=    ))+", "\n", file.read_text())
     file.write_text(re.sub(r"\n +redis:\n +condition: .*(\n +required: .*)?", "", text))
 
-    assert named(with_a_worker_of_its_own("deploy"), "up")[-2:] == ["web", "celery-beat"]
+    started = named(with_a_worker_of_its_own("deploy"), "up")
+
+    assert started[-2:] == ["web", "celery-beat"]
+    assert {"proxy", "redis"} & set(started) == set()
 
 
 def test_a_restore_stops_each_worker_also_one_that_a_team_has_added(

@@ -29,7 +29,7 @@ YAMLLINT = {
         "comments": {"min-spaces-from-content": 1},  # as in every other language of the project
         "document-start": "disable",  # each file holds one document
         "line-length": "disable",  # a long command or address stays whole
-        "truthy": {"allowed-values": ["true", "false", "on"]},  # GitHub's key "on" is no boolean
+        "truthy": {"allowed-values": ["true", "false", "on"]},  # GitHub's key "on" is not a boolean
     },
 }
 SCHEMA = ("check-jsonschema", "--builtin-schema")  # these are part of the package: nothing is fetched

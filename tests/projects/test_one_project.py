@@ -55,7 +55,7 @@ def test_a_worker_with_no_broker_is_refused_with_a_sentence(project: Project) ->
     done = project.run(UV, "run", "celery", "-A", "config", "worker", check=False)
 
     assert done.returncode == 1
-    assert "CELERY_BROKER_URL is empty, so there is no work for a worker" in done.stdout
+    assert "CELERY_BROKER_URL is empty, so a worker would get no tasks" in done.stdout
 
 
 def test_without_the_example_app_the_checks_pass(project: Project) -> None:

@@ -40,7 +40,7 @@ def port() -> int:
 
 @pytest.fixture
 def processes(installed: Installed, tmp_path: Path, port: int) -> Iterator[dict[str, Probed]]:
-    """A worker and a beat that has something due at each second, started while there is no broker yet."""
+    """A worker and a beat that has something due at each second, started before the broker."""
     project = installed(tmp_path / "project", broker="redis")
     project.set_env(CELERY_BROKER_URL=f"redis://127.0.0.1:{port}/1", CELERY_RESULT_BACKEND="")
     project.make("migrate")
@@ -77,7 +77,7 @@ def test_only_a_hang_is_a_reason_to_be_killed(processes: dict[str, Probed], tmp_
             time.sleep(1)
 
     the_worker_stays_alive_without_a_broker()
-    assert not processes["beat"].is_("ready")  # it has something to send, and nobody to send it to
+    assert not processes["beat"].is_("ready")  # it has something to send, and no broker
 
     with redis_server(tmp_path, port, "redis-server"):
         wait_until(lambda: all_are("ready"), "that worker and beat have the broker")

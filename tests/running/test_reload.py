@@ -1,4 +1,4 @@
-"""A worker that is started anew when the code changes loses no task, whatever the change and however long the task."""
+"""A worker that restarts when the code changes loses no task, whatever the change and however long the task."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The schedule in the admin, with where its entries drift from the settings."""
+"""The schedule in the admin, with how its entries differ from the settings."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ admin.site.unregister(PeriodicTask)
 class EntryAdmin(PeriodicTaskAdmin):
     """django-celery-beat's list of the entries, with what differs from the settings."""
 
-    # After the name and whether it is on: at the end of the line it would be out of sight.
+    # After the name and whether it is on. At the end of the line it would be out of sight.
     list_display = (*PeriodicTaskAdmin.list_display[:2], "drift", *PeriodicTaskAdmin.list_display[2:])
     actions = (*PeriodicTaskAdmin.actions, "apply_settings")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Look for drift once for the rows of the page, and leave with each row what it says."""
+        """Look for drift once for all rows of the page, and keep each row's differences on the row."""
         changes: ChangeList = super().get_changelist_instance(request)
         rows = list(changes.result_list)
         found = drift(current_app, rows)
@@ -46,4 +46,4 @@ class EntryAdmin(PeriodicTaskAdmin):
             changes = "; ".join(f"{field} from {old} to {new}" for field, old, new in found[key])
             self.message_user(request, f"Changed {key}: {changes}.", messages.SUCCESS)
         if not found:
-            self.message_user(request, "None of these entries drifts from the settings.", messages.WARNING)
+            self.message_user(request, "None of these entries differs from the settings.", messages.WARNING)

@@ -5,7 +5,7 @@ class BackgroundConfig(AppConfig):
     name = "background"
 
     def ready(self) -> None:
-        """Register the system checks. They ask models, which are there only now."""
+        """Register the system checks. They need models, which are loaded only now."""
         from background import checks
 
         checks.register()

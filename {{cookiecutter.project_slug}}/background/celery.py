@@ -1,7 +1,7 @@
-"""The Celery app of the project: all that it changes about Celery, a line each.
+"""The Celery app of the project. Each thing that it changes about Celery is one line.
 
-``UPSTREAM.md`` beside this file says of each override which version it was read in, and when it can go. Settings are in
-``config/settings/celery.py``, and the scheduler is one of them (``CELERY_BEAT_SCHEDULER``).
+``UPSTREAM.md`` beside this file says of each override which version it was read in, and when it can go. The settings
+are in ``config/settings/celery.py``. The scheduler is one of them (``CELERY_BEAT_SCHEDULER``).
 """
 
 from functools import cached_property
@@ -15,10 +15,10 @@ from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
 class App(Celery):
     """Celery as this project runs it."""
 
-    # Enqueueing fails within two seconds when the broker is away, and eager mode is as close to a worker as it can be.
+    # Enqueueing fails within two seconds if the broker is down, and eager mode is as close to a worker as possible.
     task_cls = "background.task:Task"
 
-    # A lost broker is looked for every two seconds, and Redis and Valkey have a transport of the project's own.
+    # A lost connection is retried every two seconds, and Redis and Valkey have a transport of the project's own.
     amqp_cls = "background.broker.connection:AMQP"
 
     @cached_property
@@ -28,11 +28,11 @@ class App(Celery):
 
     @cached_property
     def Beat(self) -> Any:  # noqa: N802 - as Celery has it
-        """A beat finishes what it does when it is stopped, and says at each tick that it lives."""
+        """A beat finishes its work when it is stopped, and reports at each tick that it is alive."""
         return self.subclass_with_self("background.beat.process:Beat")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A worker says that it lives, and whether it is ready, in a file that a container's probe reads.
+        # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)

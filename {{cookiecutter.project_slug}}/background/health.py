@@ -1,7 +1,7 @@
-"""What ``/health/`` tells people and monitoring, and the smaller part of it that decides whether pages are answered.
+"""``/health/`` for people and monitoring, and ``/health/web/`` for what decides whether the web server gets requests.
 
-A broker that is away must not take the web server out of service: pages still answer. So a container's probe and a load
-balancer ask ``/health/web/``, and only people and monitoring ask ``/health/``.
+If the broker is down, pages still work, so the web server must stay in service. A container's probe and a load balancer
+therefore ask ``/health/web/``. Only people and monitoring ask ``/health/``.
 """
 
 import dataclasses
@@ -19,12 +19,12 @@ from kombu.exceptions import OperationalError
 from background.beat import lease
 from background.broker.connection import with_timeout
 
-PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is told within two
+PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
 
 
 @dataclasses.dataclass
 class Broker(HealthCheck):
-    """Connects to the broker of ``CELERY_BROKER_URL``, whichever kind it is, and hears from it."""
+    """Connects to the broker of ``CELERY_BROKER_URL``, of any kind, and waits for its answer."""
 
     app: Celery = dataclasses.field(default_factory=app_or_default, repr=False)
     timeout = timedelta(seconds=2 * PATIENCE)
@@ -33,19 +33,19 @@ class Broker(HealthCheck):
         """Make a new connection, and close it.
 
         Raises:
-            ServiceUnavailable: the broker refused, or said nothing.
+            ServiceUnavailable: the broker refused the connection, or did not answer.
         """
         quicker = with_timeout(self.app.conf.broker_transport_options, PATIENCE)
         with self.app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
             try:
                 connection.ensure_connection(max_retries=0)
             except OperationalError as error:
-                raise ServiceUnavailable("The broker is away.") from error
+                raise ServiceUnavailable("The broker is unreachable.") from error
 
 
 @dataclasses.dataclass
 class Schedule(HealthCheck):
-    """Asks the lease of the schedule whether a beat sends what is due."""
+    """Tells from the lease of the schedule whether a beat sends what is due."""
 
     # The longest without a tick: a hand-over takes up to 15 seconds.
     silence: timedelta = dataclasses.field(default=timedelta(seconds=30), repr=False)
@@ -60,7 +60,7 @@ class Schedule(HealthCheck):
             with connection.temporary_connection():
                 tenure = lease.tenure(lease.SCHEDULE)
         except django.db.Error as error:
-            raise ServiceUnavailable("The database is away.") from error
+            raise ServiceUnavailable("The database is unreachable.") from error
         if tenure is None:
             raise ServiceUnavailable("No beat has ever run.")
         if tenure.age > self.silence:
@@ -70,6 +70,6 @@ class Schedule(HealthCheck):
 # What a page needs.
 WEB_CHECKS = ["health_check.Database"]
 
-# Where tasks are eager there is no broker to be asked, and nobody has to run beat.
+# With eager tasks the project needs neither a broker nor beat.
 WITH_BROKER = ["background.health.Broker", "background.health.Schedule"]
 CHECKS = WEB_CHECKS if settings.CELERY_TASK_ALWAYS_EAGER else [*WEB_CHECKS, *WITH_BROKER]

@@ -14,38 +14,38 @@ from kombu.utils.uuid import uuid
 
 
 class BrokerUnavailableError(OperationalError):
-    """A task could not be enqueued: the broker, or the result backend of a task that keeps its result, is away."""
+    """A task could not be enqueued: the broker is down, or the result backend of a task that keeps its result."""
 
 
 class Task(DjangoTask):
-    """A task that never hangs whoever enqueues it, and whose eager run is as close to a worker's as it can be."""
+    """A task that never blocks its caller, and whose eager run is as close to a worker's as possible."""
 
-    Request = "background.worker.attempt:Request"  # says in the worker's log why a task runs again
+    Request = "background.worker.attempt:Request"  # logs in the worker why a task runs again
 
-    # Seconds before a retry that names no wait, and before a task whose process was killed is tried again. Celery's own
-    # 180 would make a person wait for three minutes.
+    # Seconds before a retry that sets no delay, and before a task is tried again whose process was killed. With
+    # Celery's default, 180, a person would wait for three minutes.
     default_retry_delay = 10
 
     @property
     def unavailable_errors(self) -> tuple[type[Exception], ...]:
-        """What is raised when the task is enqueued, or its state is read, while the broker or the result backend is away."""
+        """What enqueueing the task, or reading its state, raises while the broker or the result backend is down."""
         return (BrokerUnavailableError, *getattr(self.backend, "connection_errors", ()))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:
         """Enqueue the task. ``delay`` and ``delay_on_commit`` come here too.
 
-        A broker that refuses or is silent is given up within two seconds in a process that is no worker: the time limits
-        are in config/settings/celery.py.
+        Outside a worker, it fails within two seconds if the broker is down or unresponsive. The time limits are in
+        config/settings/celery.py.
 
         Raises:
-            BrokerUnavailableError: the task was not enqueued; on a broker that was silent it may have been, so enqueueing it
-                again can run it twice.
-            celery.exceptions.QueueNotFound: its queue is not in ``task_queues``, where no worker would find it.
+            BrokerUnavailableError: the task was not enqueued. If the broker did not respond, it may have been, so
+                enqueueing it again can run it twice.
+            celery.exceptions.QueueNotFound: its queue is not in ``task_queues``, so no worker would find it.
             kombu.exceptions.EncodeError: an argument is not JSON.
         """
         conf = self.app.conf
         if conf.task_always_eager:
-            # What a broker would refuse is refused here too: Celery asks for no queue in eager mode.
+            # An unknown queue is refused here too. Celery does not look at queues in eager mode.
             self.app.amqp.router.route({**self._get_exec_options(), **options}, self.name, args, kwargs)
             return super().apply_async(args, kwargs, **options)
         # RabbitMQ's confirmation has no time limit of its own.
@@ -53,11 +53,13 @@ class Task(DjangoTask):
         try:
             return super().apply_async(args, kwargs, **options)
         except (OperationalError, RuntimeError) as error:
-            # Celery raises a RuntimeError of its own when the result backend is away.
+            # Celery raises a RuntimeError of its own when the result backend is down.
             if isinstance(error, RuntimeError) and not isinstance(error.__cause__, self.unavailable_errors):
                 raise
             reason = error.__cause__ or error
-            raise BrokerUnavailableError(f"{self.name} was not enqueued, the broker is away: {reason}") from error
+            raise BrokerUnavailableError(
+                f"{self.name} was not enqueued. The broker is unreachable: {reason}"
+            ) from error
 
     def apply(
         self,
@@ -68,16 +70,16 @@ class Task(DjangoTask):
         throw: bool | None = None,
         **options: Any,
     ) -> EagerResult:
-        """Run the task here and now, with the waits between its attempts left out.
+        """Run the task here and now, without the waits between its attempts.
 
-        With ``task_eager_propagates`` Celery 5.7 lets each exception out of the tracer as soon as it comes: the ``Retry``
-        of a first attempt reaches the caller instead of a second attempt, and a failure is raised before it is stored.
-        Here the tracer ends its work, and what the last attempt raised is raised afterwards (``celery/app/task.py``,
-        ``apply``). A task that has expired is not run but revoked, as a worker would do, and a result that is kept is
-        handed back as JSON gives it back.
+        With ``task_eager_propagates`` Celery 5.7 lets each exception out of the tracer at once: the ``Retry`` of a
+        first attempt reaches the caller instead of a second attempt, and a failure is raised before it is stored. Here
+        the tracer finishes first. What the last attempt raised is raised afterwards (``celery/app/task.py``,
+        ``apply``). As in a worker, a task that has expired is revoked and not run, and a result that is kept goes
+        through JSON.
 
         Raises:
-            Exception: what the last attempt raised, unless ``throw`` is false; ``None`` means the setting
+            Exception: what the last attempt raised, unless ``throw`` is false. ``None`` means the setting
                 ``task_eager_propagates``.
         """
         task_id = task_id or uuid()
@@ -101,9 +103,9 @@ class Task(DjangoTask):
         eta: datetime | None = None,
         **options: Any,
     ) -> bool:
-        """Whether a worker, taking the task at its ``eta`` or after ``countdown`` seconds, would find it expired.
+        """Whether the task has expired when a worker takes it, at its ``eta`` or after ``countdown`` seconds.
 
-        ``expires`` is in seconds from now, or a moment; one without a time zone is in the project's.
+        ``expires`` is in seconds from now, or a moment. A moment without a time zone is in the project's.
         """
         if expires is None:
             return False
@@ -117,7 +119,7 @@ class Task(DjangoTask):
         return bool(end <= start)
 
     def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
-        """The signature of the next attempt. An eager one hands its failure to the attempt before, which raises it."""
+        """The signature of the next attempt. An eager one returns its failure to this attempt, which raises it."""
         signature = super().signature_from_request(request, *args, **options)
         if (request or self.request).is_eager:
             signature.set(throw=False)

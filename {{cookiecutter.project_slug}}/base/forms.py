@@ -1,4 +1,4 @@
-"""What the report page asks."""
+"""The form of the report page."""
 
 import uuid
 
@@ -6,7 +6,7 @@ from django import forms
 
 
 class ReportForm(forms.Form):
-    """How many months to report on. The task's id comes from the page, so that its progress can be watched at once."""
+    """How many months to report on. The page chooses the task's id, so that it can show the progress at once."""
 
     months = forms.IntegerField(min_value=1, max_value=60, initial=12)
     task_id = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)

@@ -1,6 +1,6 @@
-"""The example tasks. Replace them by your own; docs/tasks.md says what to keep in mind.
+"""The example tasks. Replace them with your own. docs/tasks.md says what to keep in mind.
 
-A task may run twice (its worker was killed just before the acknowledgement), so each of these can.
+A task may run twice, for example if its worker was killed just before the acknowledgement. Each of these can.
 Arguments and results are JSON: pass primary keys, not model instances.
 """
 
@@ -35,14 +35,14 @@ class Month(TypedDict):
 
 
 class Report(TypedDict):
-    """What ``build_report`` returns: a row a month, the oldest first, and the sum."""
+    """What ``build_report`` returns: a row for each month, the oldest first, and the sum."""
 
     months: list[Month]
     total: int
 
 
 @shared_task(
-    autoretry_for=(OSError, OperationalError, InterfaceError),  # the mail server, or the database, is away
+    autoretry_for=(OSError, OperationalError, InterfaceError),  # the mail server or the database is unreachable
     max_retries=5,
     retry_backoff=5,  # waits up to 5, 10, 20, 40 and 80 seconds ...
     retry_jitter=True,  # ... a random part of it, so that many waiting tasks don't come back at the same moment
@@ -50,12 +50,12 @@ class Report(TypedDict):
 def send_welcome_mail(user_pk: int) -> None:
     """Welcome a user by mail, once.
 
-    What was sent is recorded, so a second run sends nothing. Should the worker die between sending and recording, the
-    mail goes out again, under the same Message-ID, by which mail servers recognise a duplicate.
+    What was sent is recorded, so a second run sends nothing. If the worker dies between sending and recording, the mail
+    is sent again with the same Message-ID, by which mail servers recognise a duplicate.
     """
     user = get_user_model().objects.filter(pk=user_pk).first()
     if user is None:
-        logger.warning("User %s has gone: no welcome mail.", user_pk)
+        logger.warning("User %s no longer exists. No welcome mail is sent.", user_pk)
         return
     mail, _ = WelcomeMail.objects.get_or_create(user=user)
     if mail.sent_at is not None:
@@ -75,8 +75,8 @@ def send_welcome_mail(user_pk: int) -> None:
 def build_report(self: Task, months: int = 12, pause: float = 0.5) -> Report:
     """Count the users who joined in each of the last ``months`` months, this one included.
 
-    ``pause`` seconds a month stand for the slow query of a real report. While it runs, the state is ``PROGRESS`` and
-    the result's ``info`` is ``{"done": int, "total": int}``, in months.
+    ``pause``, in seconds for each month, stands for the slow query of a real report. While the task runs, its state is
+    ``PROGRESS`` and the result's ``info`` is ``{"done": int, "total": int}``, in months.
     """
     rows: list[Month] = []
     for first_day in last_months(months):
@@ -101,9 +101,9 @@ def last_months(months: int) -> list[date]:
     retry_jitter=True,
 )
 def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
-    """Tell another service of an event, again and again until it answers.
+    """Tell another service of an event, and retry until it answers.
 
-    ``event_id`` is sent as ``Idempotency-Key``: by it the service knows an event that it is told a second time.
+    ``event_id`` is sent as ``Idempotency-Key``, by which the service recognises an event that is sent twice.
     """
     body = DjangoJSONEncoder().encode(payload).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": event_id}
@@ -111,15 +111,15 @@ def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
         with urlopen(Request(url, data=body, headers=headers, method="POST"), timeout=10):
             logger.info("Event %s was delivered.", event_id)
     except HTTPError as error:
-        error.close()  # it is an answer too, and holds the connection
+        error.close()  # it holds the connection
         raise
 
 
 @shared_task
 def send_missing_welcome_mails() -> int:
-    """Enqueue every welcome mail that should have gone out and did not, and return how many.
+    """Enqueue every welcome mail that should have been sent and was not, and return how many.
 
-    A sweep like this catches what no queue can: the process that died after the commit and before the enqueueing.
+    A sweep like this finds what no queue can: mails of a process that died after the commit and before the enqueueing.
     """
     users = get_user_model().objects.filter(is_active=True, welcomemail__sent_at=None).exclude(email="")
     pks = list(users.values_list("pk", flat=True))
@@ -130,5 +130,5 @@ def send_missing_welcome_mails() -> int:
 
 @shared_task
 def delete_expired_sessions() -> None:
-    """Delete the sessions that are over: Django keeps them until it is told."""
+    """Delete the expired sessions. Django keeps them until this command runs."""
     call_command("clearsessions")

@@ -1,4 +1,4 @@
-"""One page: start a report, watch it being made, read it. It works with and without a broker, and without JavaScript."""
+"""One page: start a report, watch its progress, read it. It works with and without a broker, and without JavaScript."""
 
 import functools
 import logging
@@ -21,18 +21,18 @@ View = Callable[..., HttpResponse]
 
 logger = logging.getLogger(__name__)
 
-QUEUED = "QUEUED"  # a state of our own: Celery's PENDING is also what an unknown id has
+QUEUED = "QUEUED"  # a state of our own: in Celery an unknown id has PENDING too
 
 
 def answer_503(view: View) -> View:
-    """Answer with a sentence, within two seconds, while the broker or the result backend is away."""
+    """Answer with a sentence within two seconds if the broker or the result backend is down."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except build_report.unavailable_errors:
-            logger.exception("The broker or the result backend is away.")
+            logger.exception("The broker or the result backend is unreachable.")
             return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     return wrapped
@@ -42,9 +42,9 @@ def answer_503(view: View) -> View:
 @require_http_methods(["GET", "POST"])
 @answer_503
 def report_form(request: HttpRequest) -> HttpResponse:
-    """Show the form; start a report when it is sent, and go to the report's page.
+    """Show the form. When it is sent, start a report and redirect to its page.
 
-    With no broker the report is made before the answer. A form that is sent twice starts one report.
+    Without a broker the report is built before the answer. A form that is sent twice starts one report.
     """
     form = ReportForm(request.POST or None)
     if not form.is_valid():
@@ -56,16 +56,16 @@ def report_form(request: HttpRequest) -> HttpResponse:
 
 
 def enqueue(task_id: str, months: int) -> None:
-    """Enqueue a report. That it waits is stored first: until a worker starts it, nothing else tells it from an unknown id.
+    """Enqueue a report, and first store that it waits. Until a worker starts it, only that tells it from an unknown id.
 
     Raises:
-        background.task.BrokerUnavailableError: the broker is away. Nothing is stored then, so the form can be sent again.
+        background.task.BrokerUnavailableError: the broker is down. Nothing stays stored, so the form can be sent again.
     """
     build_report.update_state(task_id, QUEUED)
     try:
         build_report.apply_async_on_commit(kwargs={"months": months}, task_id=task_id)
     except Exception:
-        if build_report.AsyncResult(task_id).state == QUEUED:  # not so when it failed eagerly
+        if build_report.AsyncResult(task_id).state == QUEUED:  # not if it failed eagerly
             build_report.backend.forget(task_id)
         raise
 
@@ -74,9 +74,9 @@ def enqueue(task_id: str, months: int) -> None:
 @require_GET
 @answer_503
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """Show how far a report is, or the report. The page is brought up to date by its script, or loads itself again.
+    """Show a report or its progress. The page's script updates it. Without JavaScript it reloads itself.
 
-    A report that nobody started, or whose result has expired, is not found.
+    If the report was never started, or its result has expired, the status is 404.
     """
     now = status(task_id)
     unknown = now["state"] == PENDING
@@ -88,15 +88,15 @@ def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 @require_GET
 @answer_503
 def report_status(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """How far a report is, for the page's script: the dictionary that ``status`` returns."""
+    """The progress of a report for the page's script: the dictionary that ``status`` returns."""
     return JsonResponse(status(task_id))
 
 
 def status(task_id: uuid.UUID) -> dict[str, Any]:
     """Read a report's state from the result backend.
 
-    Returns ``state`` (Celery's: PENDING is also what an unknown id has), ``ready``, and of these the one that is there:
-    ``progress`` (``done`` and ``total`` months), ``report`` (what the task returned), ``error`` (a sentence).
+    Returns ``state`` (Celery's: an unknown id has PENDING too), ``ready``, and at most one of ``progress`` (``done``
+    and ``total`` months), ``report`` (what the task returned) and ``error`` (a sentence).
     """
     meta = build_report.backend.get_task_meta(str(task_id))  # one read: state and result belong together
     answer: dict[str, Any] = {"state": meta["status"], "ready": meta["status"] in READY_STATES}
@@ -105,7 +105,7 @@ def status(task_id: uuid.UUID) -> dict[str, Any]:
     elif meta["status"] == SUCCESS:
         answer["report"] = meta["result"]
     elif answer["ready"]:
-        answer["error"] = "The report could not be made. The worker's log says why."
+        answer["error"] = "The report could not be built. The worker's log says why."
     return answer
 
 

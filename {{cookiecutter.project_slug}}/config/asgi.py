@@ -1,4 +1,4 @@
-"""The ASGI entry point. Servers are production unless the environment says otherwise."""
+"""The ASGI entry point. It uses the production settings unless the environment says otherwise."""
 
 import os
 

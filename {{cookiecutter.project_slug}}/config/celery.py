@@ -1,4 +1,4 @@
-"""The Celery app. Its settings are in config/settings/celery.py, and what it changes about Celery in background/celery.py."""
+"""The Celery app. Its settings are in config/settings/celery.py, its changes to Celery in background/celery.py."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The pages that the project has from the beginning."""
+"""The pages that a new project has."""
 
 from http import HTTPStatus
 

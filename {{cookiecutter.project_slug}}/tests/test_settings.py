@@ -1,4 +1,4 @@
-"""What the environment decides."""
+"""The settings that depend on the environment."""
 
 import runpy
 from typing import Any
@@ -9,7 +9,7 @@ from config.settings import celery
 
 
 def celery_settings() -> dict[str, Any]:
-    """Celery's settings, as a new process reads them from the environment of now."""
+    """Celery's settings, as a new process reads them from the current environment."""
     return runpy.run_path(celery.__file__)
 
 

@@ -4,7 +4,7 @@ from django.contrib.auth.models import AbstractUser
 
 
 class User(AbstractUser):
-    """A user of the project's own, because changing to one later means rewriting migrations.
+    """A user model of the project's own. To change to one later, you would have to rewrite migrations.
 
     https://docs.djangoproject.com/en/stable/topics/auth/customizing/#using-a-custom-user-model-when-starting-a-project
     """

@@ -28,7 +28,7 @@ RECORDED = 1000  # the most entries that are recorded at once
 
 @shared_task(name="probe")
 def probe(number: int) -> None:
-    """Never run: nobody works."""
+    """Never run, because no worker runs."""
 
 
 def stagger(first: float) -> int:

@@ -59,7 +59,7 @@ class Broker:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """While this lasts, the kernel still accepts connections for the broker, and nobody answers."""
+        """While this lasts, the kernel still accepts connections for the broker, but the broker does not answer."""
         os.killpg(self.process.popen.pid, signal.SIGSTOP)
         try:
             yield

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from functools import partial
 
 from tests.running.faults.conftest import HERE, Team
 from tests.running.faults.project.tail import Tail
@@ -46,7 +47,7 @@ def test_the_whole_worker_is_killed_at_random_moments_under_full_load(team: Team
     try:
         for _ in range(KILLS):
             with team.worker(CONCURRENCY) as worker:
-                wait_until(lambda until=done + FIRST: has_done(until), "tasks done")
+                wait_until(partial(has_done, done + FIRST), "tasks done")
                 time.sleep(chance.random() * 0.25)
                 os.killpg(worker.popen.pid, signal.SIGKILL)
                 worker.popen.wait()

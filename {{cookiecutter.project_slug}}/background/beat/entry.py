@@ -1,7 +1,7 @@
 """The entries that beat holds, and how they are read from their rows and recorded there.
 
-django-celery-beat 2.9 makes every entry anew after each edit and each run, and asks four queries for the record of a run.
-Here only an entry whose row has changed is made anew, and runs are recorded in bulk.
+django-celery-beat 2.9 rebuilds every entry after each edit and each run, and needs four queries to record a run.
+Here only an entry whose row has changed is rebuilt, and runs are recorded in bulk.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ CHUNK = 2000  # rows in one query: a cursor of the database's own does not work 
 
 
 class Entry(ModelEntry):
-    """An entry whose next run is a copy of it, instead of being read from its row once more."""
+    """An entry whose next run is a copy of it. It is not read from its row again."""
 
     read: tuple[Any, ...] | None = None  # what its row said, as ``Reader.read`` compares it
 
@@ -46,7 +46,7 @@ class Entry(ModelEntry):
         return new
 
     def _disable(self, model: Any) -> None:
-        """Switch off a row that has expired or can't be read. What can't be saved now is tried again."""
+        """Switch off a row that has expired or can't be read. If that can't be saved now, it is tried again."""
         try:
             super()._disable(model)
         except django.db.Error:
@@ -72,7 +72,7 @@ def values_of(row: Model) -> tuple[Any, ...]:
 
 
 class Reader:
-    """Reads the enabled rows, and keeps each entry whose row is as it was read before."""
+    """Reads the enabled rows, and keeps each entry whose row has not changed since it was read."""
 
     def __init__(self, model: Any, make: Callable[[Any], Entry]) -> None:
         self.model = model
@@ -116,7 +116,7 @@ class Reader:
         return None
 
     def entry_of(self, values: tuple[Any, ...], shared: SharedSchedule | None, read: tuple[Any, ...]) -> Entry | None:
-        """The entry that a row holds. None, and an error that is logged once, if it can't be read."""
+        """The entry that a row holds. None if it can't be read, which is logged once."""
         row = self.model.from_db(None, FIELDS, values)
         try:
             if shared is None:
@@ -127,7 +127,7 @@ class Reader:
         except (ValueError, ParseException) as error:
             if self.unreadable.get(row.name) != read:
                 self.unreadable[row.name] = read
-                logger.error("The entry %s can't be read, and does not run: %s", row.name, error)
+                logger.error("The entry %s can't be read and will not run: %s", row.name, error)
             return None
         entry.read = read
         return entry
@@ -143,7 +143,7 @@ def in_chunks(rows: QuerySet[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def record(model: Any, entries: list[Any]) -> list[Any]:
-    """Write when each entry has run, and how often. An entry that was to run once is switched off, as by stock beat.
+    """Write when each entry has run, and how often. As in stock beat, an entry that was to run once is switched off.
 
     Return the entries that were written in bulk. An entry of a class with a ``save`` of its own saves itself.
     """
@@ -161,7 +161,7 @@ def record(model: Any, entries: list[Any]) -> list[Any]:
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         if ran:
-            # A row that was switched off since has forgotten its last run, and stays so.
+            # A row that was switched off since has forgotten its last run. That must stay.
             cursor.executemany(
                 f"UPDATE {table} SET last_run_at = %s, total_run_count = %s WHERE id = %s AND enabled", ran
             )

@@ -1,4 +1,4 @@
-"""One leader: any number of beats may run, and one of them sends. The others stand by until its lease is free."""
+"""One leader. Any number of beats may run, and one of them sends. The others stand by until its lease is free."""
 
 from collections.abc import Callable
 
@@ -19,8 +19,8 @@ CUT_OFF = "waiting for the database"
 class Leadership:
     """Whether this beat leads, by its claim to a lease.
 
-    ``gained`` is called when the beat becomes the leader, ``lost`` when another beat has taken the lease. A beat that the
-    database does not answer keeps its leadership, but it is not held until the lease has been renewed.
+    ``gained`` is called when the beat becomes the leader, ``lost`` when another beat has taken the lease. If the
+    database does not answer, a leader stays the leader but does not hold the lease until it has been renewed.
     """
 
     def __init__(self, lease: str, gained: Callable[[], None], lost: Callable[[], None]) -> None:
@@ -32,11 +32,11 @@ class Leadership:
 
     @property
     def is_held(self) -> bool:
-        """Whether the lease is held at this moment. It asks this process's clock only."""
+        """Whether the lease is held at this moment. It uses only this process's clock."""
         return self.leads and self.claim.is_held
 
     def hold(self) -> bool:
-        """Whether this beat leads. The lease is renewed when it is time, or taken when it is free."""
+        """Whether this beat leads. The lease is renewed when it is time, or taken if it is free."""
         if self.is_held and not self.claim.is_to_be_renewed:
             return True
         try:
@@ -50,7 +50,7 @@ class Leadership:
             if self.role == CUT_OFF:
                 logger.info("The database is back.")
             if not self.leads and self.role != STANDS_BY:
-                logger.info("This beat stands by: another one leads.")
+                logger.info("This beat stands by. Another one leads.")
             self.role = LEADS if self.leads else STANDS_BY
         return self.is_held
 
@@ -62,14 +62,14 @@ class Leadership:
 
     def step_down(self) -> None:
         """Stand by from now on."""
-        logger.warning("This beat has lost its lease, and stands by.")
+        logger.warning("This beat has lost its lease and stands by.")
         self.leads = False
         self.lost()
 
     def cut_off(self, error: Exception) -> None:
         """Hold nothing until the database answers again."""
         if self.role != CUT_OFF:
-            logger.error("The database is away, and beat waits for it: %s", error)
+            logger.error("The database is unreachable, and beat waits for it: %s", error)
         self.role = CUT_OFF
         self.claim.suspend()
         close_old_connections()
@@ -80,5 +80,5 @@ class Leadership:
             if self.leads:
                 self.claim.release()
         except django.db.Error as error:
-            logger.error("The lease could not be given back, and runs out by itself: %s", error)
+            logger.error("The lease could not be given back. It will expire by itself: %s", error)
         self.leads = False

@@ -1,9 +1,9 @@
-"""A lease in the project's database: of any number of processes on any number of hosts, one holds it at a time.
+"""A lease in the project's database. Of any number of processes on any number of hosts, one holds it at a time.
 
-The holder renews it; when it does not, because it was killed, hangs or is cut off from the database, the lease runs out
-and another process takes it. Each step is one statement, decided and timed by the database: the clocks of hosts are not
-compared, and a transaction pooler may stand between. From its own clock the holder knows only how long ago it asked for
-the last renewal, and counts the lease as lost ``MARGIN`` before another may take it.
+The holder renews the lease. If it was killed, hangs or is cut off from the database, the lease runs out and another
+process takes it. Each step is one statement that the database decides and times. So the clocks of hosts are not
+compared, and a transaction pooler may be in between. The holder uses its own clock only to know how long ago it asked
+for the last renewal. It considers the lease lost ``MARGIN`` before another process may take it.
 """
 
 import os
@@ -18,18 +18,18 @@ from django.db.models.functions import Now
 
 from background.beat.models import Lease
 
-SCHEDULE = "beat"  # the lease of those who send what is due
+SCHEDULE = "beat"  # the lease of the beat that sends what is due
 
 LIFETIME = 12.0  # seconds from a renewal to when another may take the lease
 RENEWAL = 3.0  # seconds between two renewals
-MARGIN = 3.0  # seconds, for a clock that is set, and for what the holder does after it has looked
+MARGIN = 3.0  # seconds, for a clock that is adjusted, and for what the holder does after its last look
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Tenure(NamedTuple):
     """Who holds a lease, or held it last, on the database's clock."""
 
-    holder: str  # host:process:some letters; empty when it was given back
+    holder: str  # host:process:some letters; empty if it was given back
     since: datetime
     ticked: datetime  # the last renewal
     age: timedelta  # since then
@@ -37,7 +37,7 @@ class Tenure(NamedTuple):
 
 
 def tenure(name: str) -> Tenure | None:
-    """The state of a lease, in one query; None when nobody has ever held it."""
+    """The state of a lease, in one query. None if it was never held."""
     age = models.ExpressionWrapper(Now() - models.F("ticked"), models.DurationField())
     is_live = models.Q(expires__gt=Now())
     rows = Lease.objects.annotate(age=age, is_live=is_live).filter(name=name)
@@ -46,7 +46,7 @@ def tenure(name: str) -> Tenure | None:
 
 
 def clock() -> float:
-    """Seconds on a clock that nobody sets, and that goes on while the machine sleeps where the system has such a one."""
+    """Seconds on a clock that is never adjusted. Where the system has one, it also runs while the machine sleeps."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
@@ -61,7 +61,7 @@ class Claim:
 
     @property
     def is_held(self) -> bool:
-        """Whether the lease is ours, and will be for ``MARGIN`` at least."""
+        """Whether the lease is ours, and will be for at least ``MARGIN``."""
         return self.renewed is not None and clock() - self.renewed < LIFETIME - MARGIN
 
     @property
@@ -69,9 +69,9 @@ class Claim:
         return self.renewed is None or clock() - self.renewed >= RENEWAL
 
     def take(self) -> bool:
-        """Take the lease if it is free: it has run out, was given back, or nobody ever held it."""
+        """Take the lease if it is free: it has run out, was given back, or was never held."""
         row = Lease.objects.filter(name=self.name)
-        if row.filter(expires__gt=Now()).exists():  # so that those who wait only read
+        if row.filter(expires__gt=Now()).exists():  # so that the beats that wait only read
             return False
         free = row.filter(expires__lte=Now())
         if self._hold(free, since=Now()):
@@ -81,9 +81,9 @@ class Claim:
         return self._hold(free, since=Now())
 
     def renew(self) -> bool:
-        """Hold the lease for another ``LIFETIME``. False when another has taken it, and then it is lost.
+        """Hold the lease for another ``LIFETIME``. False if another process has taken it.
 
-        One that has run out can still be renewed as long as nobody else has taken it.
+        A lease that has run out can still be renewed until another process takes it.
         """
         return self._hold(Lease.objects.filter(name=self.name, holder=self.holder))
 
@@ -93,7 +93,7 @@ class Claim:
         Lease.objects.filter(name=self.name, holder=self.holder).update(holder="", expires=Now())
 
     def suspend(self) -> None:
-        """Do not count the lease as held before it was renewed."""
+        """Do not count the lease as held until it is renewed."""
         self.renewed = None
 
     def _hold(self, rows: models.QuerySet[Lease], **fields: Now) -> bool:

@@ -8,9 +8,9 @@ from django_celery_beat.models import PeriodicTask
 
 
 class Lease(models.Model):
-    """Which of several processes may do something that only one may do at a time. ``background/beat/lease.py`` uses it.
+    """Which process may do what only one process may do at a time. ``background/beat/lease.py`` uses it.
 
-    All moments are of the database's clock. The clocks of hosts are never compared.
+    All moments are on the database's clock. The clocks of hosts are never compared.
     """
 
     name = models.CharField(max_length=100, primary_key=True)
@@ -29,7 +29,7 @@ class Lease(models.Model):
 class ScheduledTask(PeriodicTask):
     """A row of the schedule as beat holds it, next to tens of thousands of others."""
 
-    shared: Any = None  # the row's Celery schedule, where other rows share it: a crontab takes long to read
+    shared: Any = None  # the row's Celery schedule if other rows share it: a crontab is slow to read
 
     class Meta:
         proxy = True

@@ -1,4 +1,4 @@
-"""The process of ``celery beat``: how it starts, says that it lives, and ends."""
+"""The process of ``celery beat``: how it starts, reports that it is alive, and ends."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from background.probe import heartbeat
 
 
 class Service(beat.Service):
-    """Says at each tick that beat lives, whatever class its scheduler is of.
+    """Reports at each tick that beat is alive, for any class of scheduler.
 
     Celery 5.7 sets ``_last_tick`` before the first tick and after each (``celery/beat.py``, ``Service.start``).
     """
@@ -31,7 +31,7 @@ class Service(beat.Service):
             self.say()
 
     def say(self) -> None:
-        """Say how the scheduler is, once a second unless that changes: there can be hundreds of ticks in a second."""
+        """Report the scheduler's state once a second, and when it changes. A second can have hundreds of ticks."""
         self.scheduler.connection.on_wait = heartbeat.say_waiting
         state, now = getattr(self.scheduler, "state", heartbeat.READY), time.monotonic()
         if state != self.said[0] or now - self.said[1] >= 1:
@@ -40,9 +40,10 @@ class Service(beat.Service):
 
 
 class Beat(program.Beat):
-    """Celery's own handler writes to the database in the middle of whatever goes on, and may wait for itself there.
+    """A beat that is stopped softly.
 
-    This handler is installed before the scheduler takes the lease and reads the schedule.
+    Celery's own handler of signals writes to the database in the middle of any other work, and may deadlock there.
+    This one is installed before the scheduler takes the lease and reads the schedule.
     """
 
     Service = Service
@@ -51,7 +52,7 @@ class Beat(program.Beat):
         """Refuse to run the tasks of a production site one after another in this process.
 
         Raises:
-            SystemExit: there is no broker, and ``DEBUG`` is off.
+            SystemExit: the project has no broker, and ``DEBUG`` is off.
         """
         if self.app.conf.task_always_eager and not settings.DEBUG:
             raise SystemExit(
@@ -67,9 +68,9 @@ class Beat(program.Beat):
 
 @beat_embedded_init.connect
 def stop_softly(sender: Any, **kwargs: Any) -> None:
-    """Let a beat that is asked to end finish what it does and give its lease back. So does that of ``celery worker -B``.
+    """Let a beat that is asked to stop finish its work and give its lease back, also that of ``celery worker -B``.
 
-    A second signal may interrupt the answer to the first one, where ``sender.stop`` holds a lock. So it is asked once.
+    A second signal may interrupt the handler of the first one while ``sender.stop`` holds a lock. So it is called once.
     """
     asked = False
 

@@ -4,7 +4,7 @@ It keeps the schedule in the database, as django-celery-beat's does, and changes
 
 * The settings seed the schedule and never overwrite it (``background/schedule/``).
 * One beat leads and the others stand by (``leadership.py``).
-* A tick, an edit and a record cost the same with ten entries and with tens of thousands (``timeline.py``, ``entry.py``).
+* A tick, an edit and a record cost the same for ten entries as for tens of thousands (``timeline.py``, ``entry.py``).
 
 ``background/UPSTREAM.md`` lists what is overridden here.
 """
@@ -35,23 +35,23 @@ logger = get_logger(__name__)
 
 LOOK = 0.5  # seconds between two looks of a beat that stands by, and the longest between two ticks of the leader
 READ_AGAIN = 120.0  # seconds: django-celery-beat reads a clocked entry only five minutes before its moment
-RETRY = 2.0  # seconds until what is away is tried again, unless an earlier tick is asked for
+RETRY = 2.0  # seconds until an unreachable server is tried again, unless an earlier tick is asked for
 NEVER = float("-inf")
 
 
 class Scheduler(DatabaseScheduler):
     """django-celery-beat's scheduler with a leadership, a timeline and a reader of rows.
 
-    The lease is looked at before each send, and is renewed in the transaction that records runs. So a leader that was
-    replaced records nothing, and sends nothing but what was under way when it was frozen. A leader that can't record
-    does not send.
+    The lease is checked before each send, and is renewed in the transaction that records runs. So a leader that was
+    replaced records nothing, and sends only what was under way when it was frozen. A leader that can't record does not
+    send.
     """
 
     Entry: Any = Entry
     Model: Any = ScheduledTask
 
     lease = SCHEDULE
-    sync_every = 1.0  # seconds: the runs that the next leader does not know of when this one is killed
+    sync_every = 1.0  # seconds: if this leader is killed, the next one does not know of the runs since the last record
     look_every = 1.0  # seconds between two looks for changes
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -65,16 +65,16 @@ class Scheduler(DatabaseScheduler):
 
     @property
     def state(self) -> str:
-        """What the process says of itself to a container's probe, which takes all that starts with "ready" for ready."""
+        """What a container's probe reads. A state that starts with "ready" counts as ready."""
         return WAITING if self.broker_is_away else self.leadership.role
 
     # The start
 
     def setup_schedule(self) -> None:
-        """Seed before the schedule is read for the first time, and say where database and settings differ.
+        """Seed before the schedule is read for the first time, and log how database and settings differ.
 
-        The lease is taken first if it is free, so that no other beat sends what is read now. A database that is away is an
-        error, and ends beat.
+        The lease is taken first if it is free, so that no other beat sends what is read now. If the database is
+        unreachable, beat exits with the error.
         """
         self.leadership.hold()
         self.install_default_entries({})
@@ -82,17 +82,17 @@ class Scheduler(DatabaseScheduler):
         for key, differences in drift(self.app).items():
             logger.warning("The entry %s has drifted: %s.", key, "; ".join(map(str, differences)))
         if keys := orphans(self.app):
-            logger.warning("These entries are no longer in the settings, and go on running: %s.", ", ".join(keys))
+            logger.warning("These entries are no longer in the settings but still run: %s.", ", ".join(keys))
 
     def update_from_dict(self, mapping: Mapping[str, Any]) -> None:
-        """Write the entries that the database does not have. Celery's default entry and the settings' all come here.
+        """Write the entries that the database does not have: Celery's default entry, and those of the settings.
 
-        What the settings say of a default entry counts.
+        If the settings have the default entry too, theirs counts.
         """
         own = self.app.conf.beat_schedule
         seeded = seed(self.app, {key: own.get(key, entry) for key, entry in mapping.items()})
         for key, reasons in seeded.refused.items():
-            logger.error("The entry %s is refused, and will not run: %s.", key, "; ".join(reasons))
+            logger.error("The entry %s is refused and will not run: %s.", key, "; ".join(reasons))
 
     # A tick
 
@@ -105,7 +105,7 @@ class Scheduler(DatabaseScheduler):
     def send_next(self) -> float:
         """Send the entry that comes first, if it is due. Return the seconds until the next one.
 
-        What could not be sent because the broker is away stays due. Celery's own tick counts it as sent.
+        What could not be sent because the broker is down stays due. Celery's own tick counts it as sent.
         """
         try:
             schedule = self.schedule
@@ -130,7 +130,7 @@ class Scheduler(DatabaseScheduler):
         return 0
 
     def look_at(self, entry: Any) -> tuple[bool, float]:
-        """Whether the entry is due, and the seconds until it is to be looked at again."""
+        """Whether the entry is due, and the seconds until the next look at it."""
         try:
             is_due, delay = self.is_due(entry)
         except Exception:  # as Celery has it: one entry must not stop the others
@@ -138,13 +138,13 @@ class Scheduler(DatabaseScheduler):
         return is_due, delay
 
     def is_due(self, entry: Any) -> Any:
-        """Look at the lease once more, just before the entry is sent."""
+        """Check the lease once more, just before the entry is sent."""
         if not self.leadership.is_held:
             return schedstate(is_due=False, next=0.0)
         return super().is_due(entry)
 
     def send(self, entry: Any) -> bool:
-        """Send the entry's task. False if the broker is away. Any other error is the entry's own, and counts as a run."""
+        """Send the entry's task. False if the broker is down. Any other error is the entry's, and counts as a run."""
         if not self.broker_is_away:
             logger.info("Sending due task %s (%s)", entry.name, entry.task)
         try:
@@ -152,7 +152,7 @@ class Scheduler(DatabaseScheduler):
         except Exception as error:
             if isinstance(error.__context__, OperationalError) and not self.app.conf.task_always_eager:
                 if not self.broker_is_away:
-                    logger.error("The broker is away, and beat waits for it: %s", error)
+                    logger.error("The broker is unreachable, and beat waits for it: %s", error)
                 self.broker_is_away = True
                 return False
             logger.error("The entry %s could not be sent: %s", entry.name, error, exc_info=True)
@@ -167,7 +167,7 @@ class Scheduler(DatabaseScheduler):
         return new
 
     def adjust(self, n: float, drift: float = 0.0) -> float:
-        """The seconds to wait. Celery takes off 10 ms, and then looks again and again until they are over."""
+        """The seconds to wait. Celery subtracts 10 ms, and then looks again and again until they are over."""
         return n + drift
 
     def populate_heap(self, *args: Any, **kwargs: Any) -> None:
@@ -175,7 +175,7 @@ class Scheduler(DatabaseScheduler):
         self.timeline.fill((self.first_look_at(entry), entry) for entry in self.schedule.values())
 
     def first_look_at(self, entry: Any) -> float:
-        """The moment at which an entry that was just read is to be looked at."""
+        """The moment of the first look at an entry that was just read."""
         try:
             is_due, delay = entry.is_due()
         except Exception:
@@ -197,11 +197,11 @@ class Scheduler(DatabaseScheduler):
         return self._schedule
 
     def read_at_once(self) -> None:
-        """Read the schedule at the next look, as the last leader left it."""
+        """Read the schedule at the next look, with what the last leader recorded."""
         self._read = NEVER
 
     def read_again(self) -> None:
-        """Record what ran, and read the rows. What fails is tried again at the next look."""
+        """Record what ran, and read the rows. If that fails, it is tried again at the next look."""
         self.read_at_once()
         self.sync()
         if self._dirty:
@@ -215,15 +215,16 @@ class Scheduler(DatabaseScheduler):
         self._read = clock()
 
     def schedule_changed(self) -> bool:
-        """Whether anything has changed since the last look. The moment of a change is that of the host that made it, so
-        it need not be later than the last one.
+        """Whether anything has changed since the last look.
+
+        The moment of a change is on the clock of the host that made it, so it may be earlier than that of the last one.
         """
         last = self._last_timestamp
         changed: bool = super().schedule_changed()
         return changed or (last is not None and self._last_timestamp != last)
 
     def _get_crontab_exclude_query(self) -> Q:
-        """Of the crontabs that are far from their hour, leave out only those that ran or were made within the last hour.
+        """Exclude the crontabs that are far from their hour only if they ran or were made within the last hour.
 
         The others may have missed their hour while no beat ran.
         """
@@ -235,9 +236,9 @@ class Scheduler(DatabaseScheduler):
     # Recording
 
     def sync(self) -> None:
-        """Record the runs and renew the lease, in one transaction: both, or neither.
+        """Record the runs and renew the lease in one transaction, so both or neither.
 
-        Without a database the runs are kept and recorded later. A leader that was replaced records nothing.
+        While the database is down, the runs are kept and recorded later. A leader that was replaced records nothing.
         """
         entries = [self._schedule[name] for name in self._dirty if name in self._schedule]
         if not entries:
@@ -255,7 +256,7 @@ class Scheduler(DatabaseScheduler):
             self.leadership.step_down()
             return
         self._dirty.clear()
-        for entry in recorded:  # it says what its row says now, so that it is not made anew
+        for entry in recorded:  # it matches its row again, so it is not rebuilt
             if entry.model.one_off:
                 self._schedule.pop(entry.name, None)
             elif entry.read:
@@ -266,9 +267,9 @@ class Scheduler(DatabaseScheduler):
         return record(self.Model, entries)
 
     def forget_unrecorded(self) -> None:
-        """Leave to the next leader what was sent and not recorded. It sends that again."""
+        """Forget what was sent and not recorded. The next leader sends it again."""
         if self._dirty:
-            logger.warning("%d runs had not been recorded, and are sent again by the next leader.", len(self._dirty))
+            logger.warning("%d runs were not recorded. The next leader sends them again.", len(self._dirty))
         for name in self._dirty:
             self._schedule.pop(name, None)
         self._dirty.clear()

@@ -1,4 +1,4 @@
-"""Which entry is to be looked at next, among tens of thousands."""
+"""Which of tens of thousands of entries comes next."""
 
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush, heapreplace
@@ -10,10 +10,10 @@ PRIORITY = 5  # of each event, as Celery has it
 
 
 class Timeline(list[Any]):
-    """A heap of events, each an entry and the moment at which it is to be looked at.
+    """A heap of events. Each is an entry and the moment of the next look at it.
 
-    An entry that was replaced or removed leaves its event behind. The event is dropped when it comes to the top, or when
-    there are too many such events. So an edit costs no more than the entries that it changes.
+    An entry that was replaced or removed leaves its event behind. The event is dropped when it reaches the top, or when
+    too many such events are left. So the cost of an edit depends only on the entries that it changes.
 
     ``moment`` is in seconds, as ``Scheduler._when`` of Celery gives it.
     """
@@ -27,7 +27,7 @@ class Timeline(list[Any]):
         self.is_filled = True
 
     def first(self, schedule: Mapping[str, Any]) -> Any:
-        """The event that comes first among the entries of the schedule; None if there is none."""
+        """The first event of an entry of the schedule. None if no entry has one."""
         while self and schedule.get(self[0].entry.name) is not self[0].entry:
             heappop(self)
         return self[0] if self else None
@@ -37,11 +37,11 @@ class Timeline(list[Any]):
         heappush(self, event_t(moment, PRIORITY, entry))
 
     def replace_first(self, moment: float, entry: Any) -> None:
-        """Put the first event's entry, or its successor, to another moment."""
+        """Move the first event's entry, or its successor, to another moment."""
         heapreplace(self, event_t(moment, PRIORITY, entry))
 
     def trim(self, schedule: Mapping[str, Any]) -> None:
-        """Drop the events that were left behind, if there are more of them than of others."""
+        """Drop the events that were left behind, if they are the majority."""
         if len(self) > 2 * len(schedule) + 100:
             self[:] = [event for event in self if schedule.get(event.entry.name) is event.entry]
             heapify(self)

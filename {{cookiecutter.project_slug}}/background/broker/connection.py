@@ -1,4 +1,4 @@
-"""The connections to the broker: how often a lost one is looked for, and with which transport."""
+"""The connections to the broker: how often a lost one is retried, and which transport is used."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,16 +13,16 @@ TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_deliver
 
 
 class Connection(connection.Connection):
-    """A connection whose attempts do not grow rarer.
+    """A connection that is retried at a constant interval.
 
-    Celery 5.7 waits 2, 4, 6 and at last 30 seconds between attempts (the defaults of kombu's ``_ensure_connection``), and
-    has no setting for it. A worker would do nothing for half a minute after its broker is back.
+    Celery 5.7 waits 2, 4, 6 and finally 30 seconds between attempts (the defaults of kombu's ``_ensure_connection``),
+    and has no setting for it. A worker could be idle for half a minute after its broker is back.
     """
 
-    on_wait: Callable[[], object] | None = None  # called in each second in which the connection is waited for
+    on_wait: Callable[[], object] | None = None  # called each second while the connection is retried
 
     def ensure_connection(self, *args: Any, callback: Callable[[], object] | None = None, **kwargs: Any) -> Any:
-        """Connect. The caller says how often to try; the intervals are these unless the caller has others."""
+        """Connect. The caller says how often to try, and may give other intervals than these."""
         intervals = dict.fromkeys(("interval_start", "interval_max"), RETRY_INTERVAL)
 
         def call_back() -> None:

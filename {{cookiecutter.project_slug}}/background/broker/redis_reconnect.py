@@ -1,9 +1,9 @@
-"""A worker on Redis or Valkey comes back after a restart of its broker, instead of exiting.
+"""A worker on Redis or Valkey survives a restart of its broker.
 
 kombu 5.7.0: while a lost connection is closed, or a late acknowledgement is sent over it, ``Channel._connparams``
-(``kombu/transport/redis.py:1959``) asks for a new connection of a virtual connection whose ``client`` is gone, and
-raises ``AttributeError: 'NoneType' object has no attribute 'hostname'``. Celery reconnects after connection errors
-only, so the worker ends with status 1. Here the same moment raises a connection error.
+(``kombu/transport/redis.py:1959``) asks for a new connection of a virtual connection whose ``client`` is gone. That
+raises ``AttributeError: 'NoneType' object has no attribute 'hostname'``. Celery reconnects only after connection
+errors, so the worker exits with status 1. Here a connection error is raised instead.
 
 This file can go when kombu does so itself. Its test then fails (background/UPSTREAM.md).
 """
@@ -14,7 +14,7 @@ from kombu.transport import redis
 
 
 class Channel(redis.Channel):
-    """A channel of a lost connection says so."""
+    """A channel that raises a connection error when its connection is lost."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         """What to connect with.

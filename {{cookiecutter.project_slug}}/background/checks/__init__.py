@@ -1,8 +1,8 @@
 """System checks of Celery's settings, tasks and schedule: what would lose work, do it twice, or stop beat.
 
-``manage.py check --tag celery`` runs these alone, and docs/operations.md lists them. An error is what loses work or stops
-beat, a warning is the rest. They look at what Celery goes by (``current_app.conf``): there a variable such as
-``CELERY_BROKER_URL`` of the environment wins over the setting.
+``manage.py check --tag celery`` runs only these, and docs/operations.md lists them. What loses work or stops beat is an
+error, the rest is a warning. The checks read the configuration that Celery uses (``current_app.conf``), in which an
+environment variable such as ``CELERY_BROKER_URL`` wins over the setting.
 
 https://docs.djangoproject.com/en/stable/topics/checks/
 """
@@ -21,7 +21,7 @@ TAG = "celery"
 
 
 def register() -> None:
-    """Make ``manage.py check``, and each command that checks before it begins, run the checks."""
+    """Add the checks to ``manage.py check`` and to each command that runs checks first."""
     for check in (
         check_time_limits,
         check_certificates,

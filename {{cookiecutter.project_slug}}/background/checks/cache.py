@@ -20,7 +20,7 @@ class Database(NamedTuple):
 
 
 def database(url: str, number: int = 0) -> Database | None:
-    """The database that a URL names, ``number`` where it names none; nothing for what is not a Redis URL."""
+    """The database that a URL names, or ``number`` if it names none. None if it is not a Redis URL."""
     try:
         parts = urlsplit(url)
         named = dict(parse_qsl(parts.query)).get("db") or parts.path.strip("/") or number
@@ -31,7 +31,7 @@ def database(url: str, number: int = 0) -> Database | None:
 
 
 def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """``cache.clear()`` is FLUSHDB: it empties the whole database, whatever else is in it."""
+    """``cache.clear()`` is FLUSHDB, which empties the whole database."""
     taken = [("CELERY_BROKER_URL", url) for url in broker_urls()]
     taken += [("CELERY_RESULT_BACKEND", url) for url in urls(current_app.conf.result_backend)]
     found: list[CheckMessage] = []
@@ -45,9 +45,9 @@ def check_cache(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             if place and place in places:
                 found.append(
                     Error(
-                        f"CACHES[{alias!r}] and {name} share database {place.number} of {place.host}:{place.port}:"
+                        f"CACHES[{alias!r}] and {name} share database {place.number} of {place.host}:{place.port}."
                         " cache.clear() would delete tasks or results.",
-                        hint="Give the cache another number, redis://host:6379/3, or better a server of its own.",
+                        hint="Use another database for the cache, such as redis://host:6379/3, or another server.",
                         id="background.E006",
                     )
                 )

@@ -8,14 +8,14 @@ from django.core.checks import CheckMessage, Warning
 
 
 def check_eager(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Only a developer waits for tasks."""
+    """Outside development, requests must not wait for tasks."""
     if not current_app.conf.task_always_eager or settings.DEBUG:
         return []
     return [
         Warning(
-            "CELERY_TASK_ALWAYS_EAGER is True, and DEBUG is False: requests wait for their tasks, and a task that fails"
-            " is not tried again later.",
-            hint="Name a broker in CELERY_BROKER_URL, and run a worker; or silence this check where eager is meant.",
+            "CELERY_TASK_ALWAYS_EAGER is True while DEBUG is False. Requests wait for their tasks, and a task that"
+            " fails is not retried later.",
+            hint="Set CELERY_BROKER_URL and run a worker. If eager mode is intended, silence this check.",
             id="background.W004",
         )
     ]

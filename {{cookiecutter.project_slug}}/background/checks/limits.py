@@ -14,7 +14,7 @@ VISIBILITY_TIMEOUT = 3600  # seconds, kombu's own: kombu/transport/redis.py
 
 
 class Limits(NamedTuple):
-    """How long tasks may take, in seconds; nothing means for ever."""
+    """How long tasks may take, in seconds. None means without limit."""
 
     hard: float | None
     soft: float | None
@@ -22,7 +22,7 @@ class Limits(NamedTuple):
 
 
 def limits() -> Iterator[tuple[str, str, Limits]]:
-    """The limits of the settings, and of each task that has others, with the names of the hard and of the soft one."""
+    """The limits of the settings, and of each task that has others. Each with the names of its hard and soft limit."""
     conf = current_app.conf
     common = Limits(conf.task_time_limit, conf.task_soft_time_limit, conf.task_acks_late)
     yield "CELERY_TASK_TIME_LIMIT", "CELERY_TASK_SOFT_TIME_LIMIT", common
@@ -33,7 +33,7 @@ def limits() -> Iterator[tuple[str, str, Limits]]:
 
 
 def check_time_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Every task ends, and ends before Redis takes it for lost."""
+    """Every task ends, and does so before Redis considers it lost."""
     found: list[CheckMessage] = []
     timeout = None
     if any(urlsplit(url).scheme in REDIS for url in broker_urls()):
@@ -43,8 +43,8 @@ def check_time_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if timeout and longest and longest >= timeout and limit.acks_late:
             found.append(
                 Warning(
-                    f"{name} is {longest} s, and the broker's visibility timeout is {timeout} s: a task that still runs"
-                    " is given to another worker.",
+                    f"{name} is {longest} s, but the broker's visibility timeout is {timeout} s. A task that still runs"
+                    " then is given to another worker as well.",
                     hint="Lower the limit, or raise visibility_timeout in CELERY_BROKER_TRANSPORT_OPTIONS above it.",
                     id="background.W001",
                 )
@@ -52,16 +52,16 @@ def check_time_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if not limit.hard:
             found.append(
                 Warning(
-                    f"{hard} is {limit.hard!r}: a task that hangs holds its worker process for ever.",
-                    hint="Set a limit, in seconds. A soft limit alone does not end a task that catches its exception.",
+                    f"{hard} is {limit.hard!r}. A task that hangs blocks its worker process forever.",
+                    hint="Set a limit in seconds. A soft limit alone does not end a task that catches its exception.",
                     id="background.W002",
                 )
             )
         elif limit.soft and limit.soft >= limit.hard:
             found.append(
                 Warning(
-                    f"{soft} is {limit.soft} s and {hard} is {limit.hard} s: the task is killed before it can tidy up.",
-                    hint="Set the soft limit some seconds below the hard one.",
+                    f"{soft} is {limit.soft} s and {hard} is {limit.hard} s. The task is killed without a clean-up.",
+                    hint="Set the soft limit a few seconds below the hard one.",
                     id="background.W003",
                 )
             )

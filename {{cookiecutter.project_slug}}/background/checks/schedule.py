@@ -21,7 +21,7 @@ def scheduler_class() -> Any:
 
 
 def check_scheduler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """beat ends at once when it finds no scheduler."""
+    """beat exits at once if it can't import its scheduler."""
     try:
         scheduler_class()
     except (ImportError, AttributeError, ValueError) as error:
@@ -44,7 +44,7 @@ def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found += [
             Error(
                 f"{name}: {reason}.",
-                hint="Correct the entry: the database, which is the schedule, can't hold it as it is written.",
+                hint="Correct the entry. The database, from which beat reads the schedule, can't hold it as written.",
                 id="background.E010",
             )
             for reason in (faults(key, entry) if is_in_database() else [])
@@ -55,7 +55,7 @@ def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def is_in_database() -> bool:
-    """Whether beat keeps the schedule in the database; with another scheduler an entry may hold other things."""
+    """Whether beat keeps the schedule in the database. Other schedulers allow other things in an entry."""
     return not check_scheduler(None) and issubclass(scheduler_class(), DatabaseScheduler)
 
 
@@ -70,15 +70,15 @@ def check_call(name: str, entry: Mapping[str, Any], tasks: dict[str, Task]) -> I
         current_app.amqp.router.route({**own, **options}, task, args, kwargs)
     except QueueNotFound as error:
         yield Error(
-            f"{name}: there is no queue for it in CELERY_TASK_QUEUES: {error}.",
-            hint="Name one of those queues. beat would log this error whenever the entry is due, and send nothing.",
+            f"{name}: its queue is not in CELERY_TASK_QUEUES: {error}.",
+            hint="Name one of those queues. beat logs this error each time the entry is due, and sends nothing.",
             id="background.E013",
         )
     if task not in tasks:
         yield Error(
-            f"{name}: the task {task!r} is not registered; a worker throws the message away.",
-            hint="A task is named by module and function, 'app.tasks.function'. Silence this check for tasks of a worker"
-            " with other code.",
+            f"{name}: the task {task!r} is not registered. A worker discards its message.",
+            hint="Name a task by module and function: 'app.tasks.function'. If workers with other code run the task,"
+            " silence this check.",
             id="background.E011",
         )
     elif tasks[task].typing and isinstance(args, list | tuple) and isinstance(kwargs, dict):
@@ -86,7 +86,7 @@ def check_call(name: str, entry: Mapping[str, Any], tasks: dict[str, Task]) -> I
             tasks[task].__header__(*args, **kwargs)
         except TypeError as error:
             yield Error(
-                f"{name}: its arguments do not suit {task}: {error}.",
-                hint="Correct them. beat would log this error whenever the entry is due, and send nothing.",
+                f"{name}: its arguments do not fit {task}: {error}.",
+                hint="Correct them. beat logs this error each time the entry is due, and sends nothing.",
                 id="background.E012",
             )

@@ -1,4 +1,4 @@
-"""What messages and results are written as."""
+"""The serializers of messages and results."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ JSON = {"json", "application/json"}
 
 
 def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """JSON in and out; and what is sent must be accepted."""
+    """JSON in and out, and what is sent must be accepted."""
     conf = current_app.conf
     accepted = {
         "CELERY_ACCEPT_CONTENT": conf.accept_content,
@@ -38,7 +38,7 @@ def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = [
         Warning(
             f"{what}, not JSON.",
-            hint="Use 'json'. With pickle whoever can write to the broker runs code in the worker.",
+            hint="Use 'json'. With pickle, anyone who can write to the broker can run code in the worker.",
             id="background.W007",
         )
         for what in unusual
@@ -47,7 +47,7 @@ def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if content_type(value) not in map(content_type, accepted[setting]):
             found.append(
                 Error(
-                    f"{name} is {value!r}, and {setting} is {list(accepted[setting])!r}: the message would be thrown away.",
+                    f"{name} is {value!r}, but {setting} is {list(accepted[setting])!r}. Messages would be discarded.",
                     hint="Use 'json' in both.",
                     id="background.E008",
                 )
@@ -56,6 +56,6 @@ def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def content_type(serializer: str) -> str:
-    """The content type of a serializer, which may be given by its name or by the type itself."""
+    """The content type of a serializer that is given by its name or its content type."""
     name: str = registry.name_to_type.get(serializer, serializer)
     return name

@@ -1,4 +1,4 @@
-"""The addresses in the settings."""
+"""The URLs in the settings."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ REDIS = {"redis", "rediss", "sentinel", "valkey", "valkeys"}  # the last two are
 
 
 def urls(value: Any) -> list[str]:
-    """The addresses in a setting: one, several with semicolons between them, or a list."""
+    """The URLs in a setting: one, several separated by semicolons, or a list."""
     if isinstance(value, str):
         return value.split(";")
     return [url for part in value or () for url in urls(part)]

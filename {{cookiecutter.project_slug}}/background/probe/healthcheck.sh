@@ -1,12 +1,12 @@
-# Whether the worker or beat of this container is alive, or is also ready for work: exit status 0 or 1, and a line that
-# says why. It reads the file of background/heartbeat.py and starts no Python, so a probe costs milliseconds.
+# Tells whether the worker or beat of this container is alive, or also ready for work, by exit status 0 or 1 and a line
+# that says why. It reads the file of background/probe/heartbeat.py without Python, so a probe costs milliseconds.
 #
 #     sh background/probe/healthcheck.sh live
 #     sh background/probe/healthcheck.sh ready
 #
-# Compose restarts what has ended, but not what hangs. So a third question answers as the first, and ends the container
-# when its process has hung for 60 seconds: its processes are killed, all but the init process, which ends after them.
-# Where there is no such init process, on a developer's machine say, nothing is killed.
+# Compose restarts a container that has ended, but not one that hangs. So the third question is answered like the first,
+# and ends the container if its process has hung for 60 seconds. All its processes are killed but the init process,
+# which ends after them. Without such an init process, for example on a developer's machine, nothing is killed.
 #
 #     sh background/probe/healthcheck.sh live-or-end
 

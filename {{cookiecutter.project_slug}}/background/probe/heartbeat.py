@@ -1,7 +1,7 @@
-"""A file that says how a worker or beat is, for a container's probe: ``sh background/probe/healthcheck.sh live|ready``.
+"""A file with the state of a worker or beat. ``background/probe/healthcheck.sh`` reads it for a container's probe.
 
-The file is touched from the worker's event loop and at beat's tick, and not from a thread of its own, so it grows old when
-either hangs. A broker that is away is no reason to kill a process. So the file is also touched while the process waits for
+The file is touched from the worker's event loop and at beat's tick. A thread of its own would touch it even when they
+hang. A process must not be killed because the broker is down. So the file is also touched while the process waits for
 the broker, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT_FILE`` names the file.
 """
 
@@ -23,7 +23,7 @@ def is_asked_for() -> bool:
 
 
 def say(state: str) -> None:
-    """Write how the process is, if a file is named. The file is replaced, so a probe never reads half of it."""
+    """Write the state of the process, if a file is named. The file is replaced, so a probe never reads half of it."""
     if is_asked_for():
         file = Path(os.environ[VARIABLE])
         new = file.with_name(f"{file.name}.new")
@@ -32,7 +32,7 @@ def say(state: str) -> None:
 
 
 def say_waiting() -> None:
-    """Say that the process waits for its broker. Neither the worker's timer nor beat's tick runs until it is there."""
+    """Report that the process waits for its broker. Until then neither the worker's timer nor beat's tick runs."""
     say(WAITING)
 
 
@@ -57,11 +57,11 @@ class WorkerHeartbeat(bootsteps.StartStopStep):
             self.entry.cancel()
         Path(os.environ[VARIABLE]).unlink(missing_ok=True)
 
-    terminate = stop  # a cold shutdown, as SIGQUIT asks for, calls this one
+    terminate = stop  # SIGQUIT's cold shutdown calls this one
 
 
 class ConsumerReadiness(bootsteps.StartStopStep):
-    """Says that the worker is ready from when it consumes, and no longer when its connection is lost.
+    """Reports that the worker is ready while it consumes, and that it waits when its connection is lost.
 
     https://docs.celeryq.dev/en/stable/userguide/extending.html#consumer
     """

@@ -1,4 +1,4 @@
-"""Drift: where a row differs from its entry in the settings. Nothing is saved here."""
+"""Drift: how a row differs from its entry in the settings. Nothing is saved here."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ PLAIN = ("task", *ROUTES, "priority", "expire_seconds", *FLAGS)
 
 
 class Difference(NamedTuple):
-    """A field of which database and settings say different things, as texts for people."""
+    """A field in which the database and the settings differ, as texts for people."""
 
     field: str
     database: str
@@ -31,10 +31,10 @@ class Difference(NamedTuple):
 
 
 def drift(app: Celery, rows: Iterable[PeriodicTask] | None = None) -> dict[str, list[Difference]]:
-    """By key, where database and settings say different things of an entry that is in both. Nothing is saved.
+    """How the database and the settings differ, by key, for the entries that are in both. Nothing is saved.
 
-    Of ``rows`` where they are given, and then without a query if their schedules were selected with them. A refused entry
-    has no drift.
+    If ``rows`` are given, only those are compared. That takes no query if their schedules were selected with them.
+    A refused entry has no drift.
     """
     entries = app.conf.beat_schedule
     found = {}
@@ -46,7 +46,7 @@ def drift(app: Celery, rows: Iterable[PeriodicTask] | None = None) -> dict[str, 
 
 
 def compare(row: PeriodicTask, entry: Mapping[str, Any]) -> list[Difference]:
-    """What a row says, beside what the entry says. ``enabled`` does not count where beat itself has ended the entry."""
+    """How a row differs from its entry. ``enabled`` does not count if beat itself has ended the entry."""
     ours, theirs = wanted(entry), stored(row)
     found = [Difference(name, theirs[name], ours[name]) for name in ours if theirs[name] != ours[name]]
     differing = {difference.field for difference in found}
@@ -56,10 +56,10 @@ def compare(row: PeriodicTask, entry: Mapping[str, Any]) -> list[Difference]:
 
 
 def is_ended(row: PeriodicTask) -> bool:
-    """Whether beat may have switched the row off: it has expired, or was to run once and may have done so.
+    """Whether beat may have switched the row off, because it has expired, or was to run once and may have done so.
 
-    beat then sets back the count and the moment of the last run too, so that a row which a person has switched off before
-    its one run looks the same; one whose moment is still to come does not.
+    beat then also resets the count and the moment of the last run. So a row that a person has switched off before its
+    one run looks the same, unless its moment is still to come.
     """
     now = timezone.now()
     if row.enabled:
@@ -70,7 +70,7 @@ def is_ended(row: PeriodicTask) -> bool:
 
 
 def wanted(entry: Mapping[str, Any]) -> dict[str, str]:
-    """What an entry of the settings says, field by field; what it does not name is the model's default."""
+    """What an entry of the settings says, field by field. A field that it does not name has the model's default."""
     options = entry.get("options") or {}
     fields = {name: options.get(name) if name in OPTIONS else entry.get(name) for name in (*PLAIN, *JSON, *MOMENTS)}
     said = {"schedule": schedule_as_text(as_row(entry["schedule"]))}
@@ -115,7 +115,7 @@ def as_text(value: Any) -> str:
 
 
 def json_as_text(value: str) -> str:
-    """JSON in one form, whatever the order of its keys; text that is none stays as it is."""
+    """JSON in one form for every order of its keys. Text that is not JSON stays as it is."""
     try:
         return json.dumps(json.loads(value), sort_keys=True, ensure_ascii=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a person asks of the schedule: that the settings win."""
+"""What makes the settings win over the database, when a person asks for it."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -17,10 +17,10 @@ from background.schedule.seed import orphans, seed
 
 
 def apply(app: Celery, keys: Collection[str]) -> list[str]:
-    """Write what the settings say over the rows of these keys, all or none, and return the keys that were written.
+    """Overwrite the rows of these keys with the settings, all or none, and return the keys that were written.
 
-    A key that is not in the database is seeded. The last run and the count of runs stay, and so does a row's being off
-    where beat itself has ended the entry. beat notices.
+    A key that is not in the database is seeded. The last run and the count of runs stay. An entry that beat itself has
+    ended stays off. beat notices the change.
 
     Raises:
         UnknownEntryError: a key is not in the settings.
@@ -40,7 +40,7 @@ def apply(app: Celery, keys: Collection[str]) -> list[str]:
 
 
 def entries_of(app: Celery, keys: Collection[str]) -> dict[str, Any]:
-    """The settings' entries of these keys, each of which the database can hold. It raises what ``apply`` does."""
+    """The settings' entries of these keys, each of which the database can hold. It raises the same as ``apply``."""
     entries = app.conf.beat_schedule
     for key in keys:
         if key not in entries:
@@ -51,17 +51,17 @@ def entries_of(app: Celery, keys: Collection[str]) -> dict[str, Any]:
 
 
 def overwrite(row: PeriodicTask, entry: Mapping[str, Any], names: Collection[str]) -> None:
-    """Save these fields of the row as the entry says, and no other: beat may be counting a run at this moment."""
+    """Save only these fields of the row, with the entry's values. beat may be counting a run at this moment."""
     fields = ModelEntry._unpack_fields(**entry)
     changed = [*(name for name in names if name != "schedule"), *(FIELDS if "schedule" in names else ())]
     for name in changed:
         setattr(row, name, fields[name] if name in fields else PeriodicTask._meta.get_field(name).get_default())
-    # What is switched off forgets its last run: PeriodicTask.save.
+    # A row that is switched off forgets its last run: PeriodicTask.save.
     row.save(update_fields=[*changed, "date_changed", *([] if row.enabled else ["last_run_at"])])
 
 
 def prune(app: Celery) -> list[str]:
-    """Delete the orphans, and return their keys. beat notices."""
+    """Delete the orphans, and return their keys. beat notices the change."""
     with transaction.atomic():
         keys = orphans(app)
         PeriodicTask.objects.filter(name__in=keys).delete()

@@ -1,10 +1,10 @@
 """Why the database can't hold an entry of ``CELERY_BEAT_SCHEDULE`` as it is written.
 
 django-celery-beat silently drops or changes a part of such an entry, or logs an error and goes on without the entry.
-Here the reasons are found beforehand and from the entry alone: nothing is stored, and the database is not asked.
+Here the reasons are found beforehand, from the entry alone. Nothing is stored, and the database is not queried.
 
-Read in django-celery-beat 2.9, ``ModelEntry.from_entry`` and the models. background/tests/schedule/test_faults.py asks
-the library itself, so a reason that no longer holds is noticed.
+The rules are those of django-celery-beat 2.9, ``ModelEntry.from_entry`` and the models.
+background/tests/schedule/test_faults.py tries each of them on the library and fails when one no longer holds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ OPTIONS = {"priority", "headers", "expire_seconds", *ROUTES}
 
 
 def faults(key: str, entry: Mapping[str, Any]) -> list[str]:
-    """Why the database can't hold this entry as it is written, in plain words; an empty list where it can."""
+    """Why the database can't hold this entry as it is written, in plain words. An empty list if it can."""
     if not isinstance(entry, Mapping):
         return ["it is not a dict"]
     return [
@@ -52,7 +52,7 @@ def faults_of_field(field: str, value: Any) -> Iterator[str]:
 
 def faults_of_task(task: Any) -> Iterator[str]:
     if not isinstance(task, str):
-        yield f"task is {task!r}, and must be the task's name as text"
+        yield f"task is {task!r}, but must be the task's name as a string"
     else:
         yield from faults_of_field("task", task)
 
@@ -60,7 +60,7 @@ def faults_of_task(task: Any) -> Iterator[str]:
 def faults_of_keys(entry: Mapping[str, Any]) -> Iterator[str]:
     for name in entry.keys() - KEYS:
         if name in OPTIONS:
-            yield f"{name!r} is overwritten where it stands; put it into 'options'"
+            yield f"{name!r} is overwritten here; move it into 'options'"
         elif name != "relative":
             yield f"the key {name!r} is unknown"
     if entry.get("relative"):
@@ -78,14 +78,14 @@ def faults_of_schedule(entry: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield from kind.faults(schedule)
         if kind is Clocked and not entry.get("one_off"):
-            yield "a clocked entry is refused without 'one_off': True"
+            yield "a clocked entry needs 'one_off': True"
 
 
 def faults_of_arguments(entry: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in ARGUMENTS.items():
         value = entry.get(name)
         if value and not isinstance(value, kind):
-            yield f"{name} is {value!r}, and must be a {'dict' if kind is dict else 'list'}"
+            yield f"{name} is {value!r}, but must be a {'dict' if kind is dict else 'list'}"
         elif not is_json(value):
             yield f"{name} is {value!r}, which is not JSON"
 
@@ -93,24 +93,24 @@ def faults_of_arguments(entry: Mapping[str, Any]) -> Iterator[str]:
 def faults_of_options(entry: Mapping[str, Any]) -> Iterator[str]:
     options = entry.get("options") or {}
     if not isinstance(options, Mapping):
-        yield f"options is {options!r}, and must be a dict"
+        yield f"options is {options!r}, but must be a dict"
         return
     for name in options.keys() - OPTIONS:
-        instead = "; 'expire_seconds' is kept" if name == "expires" else ""
+        instead = "; use 'expire_seconds'" if name == "expires" else ""
         yield f"the option {name!r} is dropped{instead}"
     for name in ROUTES:
         if not isinstance(options.get(name), str | None):
-            yield f"the option {name!r} is {options[name]!r}, and must be a name as text"
+            yield f"the option {name!r} is {options[name]!r}, but must be a name as a string"
         elif options.get(name):
             yield from faults_of_field(name, options[name])
     if options.get("priority") is not None:
         yield from faults_of_field("priority", options["priority"])
     headers = options.get("headers") or {}
     if not isinstance(headers, dict) or not is_json(headers):
-        yield f"the option 'headers' is {headers!r}, and must be a dict that is JSON"
+        yield f"the option 'headers' is {headers!r}, but must be a dict that JSON can represent"
     seconds = options.get("expire_seconds")
     if seconds is not None and not (isinstance(seconds, int) and seconds >= 1):
-        yield f"the option 'expire_seconds' is {seconds!r}, and must be a whole number of at least 1"
+        yield f"the option 'expire_seconds' is {seconds!r}, but must be a whole number of at least 1"
     if seconds is not None and entry.get("expires"):
         yield "the database takes either 'expires' or 'expire_seconds', not both"
 
@@ -122,9 +122,9 @@ def faults_of_moments(entry: Mapping[str, Any]) -> Iterator[str]:
     for name in MOMENTS:
         moment = entry.get(name)
         if moment is not None and not isinstance(moment, datetime):
-            yield f"{name} is {moment!r}, and must be a datetime"
+            yield f"{name} is {moment!r}, but must be a datetime"
         elif moment and settings.USE_TZ and is_naive(moment):
-            yield f"{name} is {moment}, and needs a time zone"
+            yield f"{name} is {moment}, but needs a time zone"
 
 
 def is_json(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The four kinds of schedule that the database knows, and all that is different between them.
+"""The four kinds of schedule that the database knows, and everything in which they differ.
 
 A kind has two sides: the class of Celery that the settings use, and the model whose row stores it.
 """
@@ -28,11 +28,11 @@ UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedel
 
 
 class Kind:
-    """A kind of schedule. Its subclasses are the kinds; none of them is instantiated."""
+    """A kind of schedule. Its subclasses are the kinds. They are not instantiated."""
 
     field: ClassVar[str]  # of PeriodicTask: the foreign key to the row
     model: ClassVar[type[models.Model]]
-    classes: ClassVar[tuple[type, ...]]  # of Celery, the most special one first
+    classes: ClassVar[tuple[type, ...]]  # of Celery, the most specific one first
 
     @classmethod
     def faults(cls, schedule: Any) -> Iterator[str]:
@@ -52,7 +52,7 @@ class Kind:
 
     @classmethod
     def words(cls, row: Any) -> str:
-        """A row for people."""
+        """A row in words, for people."""
         raise NotImplementedError
 
     @classmethod
@@ -76,7 +76,7 @@ class Interval(Kind):
     @classmethod
     def faults_of_length(cls, seconds: float) -> Iterator[str]:
         if not seconds >= 1:
-            yield f"an interval of {seconds} s is stored as every 0 seconds, and beat would send it as fast as it can"
+            yield f"an interval of {seconds} s is stored as every 0 seconds, so beat would send it as fast as it can"
         elif seconds > LONGEST:
             yield f"an interval of {seconds} s is longer than the {LONGEST} s that the database can hold"
         elif seconds % 1:
@@ -131,7 +131,7 @@ class Crontab(Kind):
 
     @classmethod
     def text(cls, row: Any) -> str:
-        """The five fields without blanks inside them, and the time zone."""
+        """The five fields, each without spaces, and the time zone."""
         return f"crontab {' '.join(cronexp(getattr(row, name)) for name in cls.parts)} {row.timezone}"
 
 
@@ -165,7 +165,7 @@ class Solar(Kind):
 
 
 class Clocked(Kind):
-    """A moment: once, and never again."""
+    """A moment. The entry runs once."""
 
     field = "clocked"
     model = ClockedSchedule

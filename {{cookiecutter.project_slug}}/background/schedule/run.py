@@ -1,4 +1,4 @@
-"""Sending the task of an entry now."""
+"""Sends the task of an entry now."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from background.schedule.rows import RefusedEntryError, UnknownEntryError
 
 
 def run(app: Celery, key: str) -> AsyncResult:
-    """Send the task of an entry now, as beat does when the entry is due. Its last run and its next one stay as they are.
+    """Send the task of an entry now, as beat does when the entry is due. Its last run and its next run do not change.
 
     Raises:
-        UnknownEntryError: there is no such entry; or no such task, where tasks are eager and no worker could know it.
+        UnknownEntryError: the entry does not exist, or tasks are eager and its task is not registered here.
         RefusedEntryError: the row's arguments or headers are not JSON.
         background.task.BrokerUnavailableError: the task was not sent.
     """
@@ -33,7 +33,7 @@ def run(app: Celery, key: str) -> AsyncResult:
         return task.apply_async(args, kwargs, **options)
     if app.conf.task_always_eager:
         raise UnknownEntryError(
-            f"{row.task}, the task of {key}, is not registered here, and there is no worker that could know it."
+            f"{row.task}, the task of {key}, is not registered here. In eager mode no worker can run it either."
         )
     return app.send_task(row.task, args, kwargs, **options)
 
@@ -41,7 +41,7 @@ def run(app: Celery, key: str) -> AsyncResult:
 def options_of(row: PeriodicTask) -> dict[str, Any]:
     """How beat sends the task of a row: the options of ``ModelEntry``, and the headers that it and Celery add.
 
-    The moment at which the entry ends does not keep a person from running it afterwards.
+    A person can still run the entry after it has expired.
     """
     options = {name: getattr(row, name) for name in (*ROUTES, "priority") if getattr(row, name) is not None}
     if row.expires and row.expires > timezone.now():

@@ -1,4 +1,4 @@
-"""Seeding: what the settings add to the schedule, once."""
+"""Seeding: what the settings add to the schedule once."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
@@ -24,10 +24,10 @@ class Seeded(NamedTuple):
 
 
 def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
-    """Write each entry whose key is not in the database. One that is there stays as it is, whatever the settings say.
+    """Write each entry whose key is not in the database. One that is there stays as it is.
 
     ``entries`` are those of ``CELERY_BEAT_SCHEDULE`` unless given. An entry that the database can't hold as it is written
-    is refused, and the others go on. Processes that seed at the same moment do not disturb each other.
+    is refused. The others are written. Several processes can seed at the same moment.
     """
     entries = app.conf.beat_schedule if entries is None else entries
     present = present_of(entries)
@@ -44,7 +44,7 @@ def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
             present.add(key)
         except django.db.Error:
             raise
-        except Exception as error:  # a fault that background/schedule/faults.py does not know: the others go on
+        except Exception as error:  # a fault that background/schedule/faults.py does not know
             seeded.refused[key] = [repr(error)]
     SeededEntry.objects.bulk_create([SeededEntry(key=key) for key in present], ignore_conflicts=True)
     SeededEntry.objects.filter(~Exists(PeriodicTask.objects.filter(name=OuterRef("key")))).delete()
@@ -54,8 +54,8 @@ def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
 def insert(key: str, entry: Mapping[str, Any]) -> bool:
     """Write an entry. False if another process was quicker.
 
-    The other process may instead have written just the same event of the sun, of which there can be only one. Then the
-    second attempt finds that.
+    The other process may instead have written the same solar event, of which the database takes only one. Then the
+    second attempt finds it.
     """
     for attempt in (1, 2):
         try:
@@ -91,7 +91,7 @@ def orphans(app: Celery) -> list[str]:
 def origin(app: Celery, key: str, seeded: Collection[str]) -> str:
     """Where an entry of the database comes from, given the keys that were seeded.
 
-    ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, which adds it of its own accord; or
+    ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, if Celery itself adds it; or
     ``database``, if a person made it there.
     """
     if key in app.conf.beat_schedule:

@@ -11,11 +11,11 @@ from django_celery_beat.models import PeriodicTask
 
 from background.schedule.kinds import kind_of
 
-LONG_AGO = timedelta(days=365 * 30)  # ModelEntry: how long ago an entry with a start time ran that has never run
+LONG_AGO = timedelta(days=365 * 30)  # ModelEntry's last run of an entry with a start time that has never run
 
 
 def words(schedule: models.Model | None) -> str:
-    """A schedule for people, such as "every 10 minutes"; a crontab with its time zone."""
+    """A schedule for people, such as "every 10 minutes". A crontab has its time zone in it."""
     kind = kind_of(schedule)
     return kind.words(schedule) if kind else "never"
 
@@ -29,7 +29,7 @@ def readable(row: PeriodicTask) -> Any:
 
 
 def next_run(app: Celery, row: PeriodicTask, schedule: Any) -> datetime | None:
-    """When beat sends the row's task next: now if it is overdue, None if it is off or over.
+    """When beat sends the row's task next. Now if it is overdue, None if it is off or has ended.
 
     ``schedule`` is the row's Celery schedule, which rows may share. The rules are those of ``ModelEntry`` of
     django-celery-beat 2.9, which asks the schedule in the same way.

@@ -1,4 +1,4 @@
-"""Fixtures for tests of tasks: these are eager, or go through a real broker and a worker in a process of its own.
+"""Fixtures for tests of tasks, which run eagerly, or through a real broker and a worker in a process of its own.
 
 The project's conftest.py loads this module as a plugin of pytest, and docs/testing.md says how to use it.
 """
@@ -29,8 +29,8 @@ PATIENCE = 30.0  # seconds that a worker gets; only a test that fails waits so l
 HAS_BROKER = not settings.CELERY_TASK_ALWAYS_EAGER
 END_OF_MAIL = b"-" * 79 + b"\n"  # as Django's file backend writes it
 
-# The queues of this test run begin so, and its results. No dot: RabbitMQ's bindings match the words between dots, and
-# those of another worker could match a word of ours.
+# The names of this test run's queues and results begin with this. It has no dot, because RabbitMQ's bindings match the
+# words between dots, and those of another worker could match one of these words.
 RUN = f"tests-{uuid.uuid4().hex}"
 
 
@@ -38,7 +38,7 @@ RUN = f"tests-{uuid.uuid4().hex}"
 
 
 def pytest_configure() -> None:
-    """Make each test eager that does not ask for the worker, also where there is a broker."""
+    """Make each test eager that does not ask for the worker, even if a broker is configured."""
     if HAS_BROKER:
         keep_apart(RUN)
         current_app.conf.task_store_errors_even_if_ignored = False  # as the settings have it in eager mode
@@ -46,7 +46,7 @@ def pytest_configure() -> None:
 
 
 def set_eager(eager: bool) -> None:
-    """Choose where tasks run that are enqueued from now on: here and at once, or in the worker."""
+    """Choose where tasks run from now on: here and at once, or in the worker."""
     settings.CELERY_TASK_ALWAYS_EAGER = current_app.conf.task_always_eager = eager
 
 
@@ -62,12 +62,12 @@ def run() -> Callable[..., Any]:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], object]], None]:
-    """Wait until a condition holds, and fail when it takes longer than ``PATIENCE``. Of an eager task it holds at once."""
+    """Wait until a condition holds, and fail after ``PATIENCE``. After an eager task it holds at once."""
 
     def wait(condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < end, "The condition did not come to hold."
+            assert time.monotonic() < end, "The condition was not met in time."
             time.sleep(0.01)
 
     return wait
@@ -91,13 +91,13 @@ def enqueued() -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the worker's mails are: it has no part in this process's outbox."""
+    """The folder of the worker's mails. The worker can't write to this process's outbox."""
     return tmp_path_factory.mktemp("mails")
 
 
 @pytest.fixture
 def sent_mails(mailoutbox: list[mail.EmailMessage], mail_folder: Path) -> Callable[[], list[EmailMessage]]:
-    """Return the mails that have been sent in this test, by this process and by the worker, in the order of sending."""
+    """Return the mails that this process and the worker have sent in this test, in the order of sending."""
     for file in mail_folder.iterdir():
         file.unlink()
 
@@ -116,8 +116,8 @@ def sent_mails(mailoutbox: list[mail.EmailMessage], mail_folder: Path) -> Callab
 class WorkerProcess:
     """A worker on the test database.
 
-    It is in the process group of the tests, so that Ctrl+C reaches both, and it ends when its standard input does: with
-    the tests, even when these are killed. To each line that it is sent it answers by a line, once it has nothing to do.
+    It is in the process group of the tests, so Ctrl+C reaches both. It ends when its standard input does: with the
+    tests, even if these are killed. It answers each line with a line as soon as it is idle.
     """
 
     def __init__(self, log: Path, mails: Path) -> None:
@@ -137,9 +137,9 @@ class WorkerProcess:
         self.questions, self.answers = self.popen.stdin, self.popen.stdout
 
     def wait_until_idle(self) -> None:
-        """Wait until the worker has started, and has ended the tasks that it took.
+        """Wait until the worker has started, and has finished the tasks that it took.
 
-        It fails with the worker's log when that takes too long, or when the worker has ended.
+        It fails with the worker's log if that takes too long, or if the worker has exited.
         """
         answered: object = None
         try:
@@ -149,7 +149,7 @@ class WorkerProcess:
             pass
         if not answered:
             self.stop()
-            pytest.fail(f"The worker has ended, or is busy for too long:\n{self.log.read_text()}", pytrace=False)
+            pytest.fail(f"The worker has exited, or has been busy for too long:\n{self.log.read_text()}", pytrace=False)
 
     def stop(self) -> None:
         """End the worker, which removes its queues."""
@@ -181,8 +181,8 @@ def worker_process(
 def worker(worker_process: WorkerProcess, transactional_db: None) -> Iterator[None]:
     """Send the tasks of this test to the broker, from which a worker in another process takes them.
 
-    The test's transactions are committed really, because the worker does not see other rows. It does not see what the
-    test patches, either. Where no broker is named in the environment, the test is skipped.
+    The test's transactions are really committed, because the worker sees only committed rows. It does not see what the
+    test patches. If the environment names no broker, the test is skipped.
     """
     begin = worker_process.log.stat().st_size
     set_eager(False)
@@ -195,6 +195,6 @@ def worker(worker_process: WorkerProcess, transactional_db: None) -> Iterator[No
 
 @pytest.fixture(params=["eager", "worker"] if HAS_BROKER else ["eager"])
 def both_modes(transactional_db: None, request: pytest.FixtureRequest) -> None:
-    """Run the test eagerly and then, where a broker is named in the environment, a second time through the worker."""
+    """Run the test eagerly and, if the environment names a broker, a second time through the worker."""
     if request.param == "worker":
         request.getfixturevalue("worker")

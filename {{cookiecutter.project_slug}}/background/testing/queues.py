@@ -1,13 +1,13 @@
-"""Queues and results of a test run's own, on a broker that others use too."""
+"""Separate queues and results for a test run, on a broker that others use too."""
 
 from celery import current_app
 from kombu.entity import Exchange, Queue
 
 
 def keep_apart(run: str) -> None:
-    """Give this process queues and results of a test run's own, which no other worker reads.
+    """Give this process the queues and results of a test run, which no other worker reads.
 
-    Tasks, routes and settings go on naming each queue as before, by what is now its alias.
+    Tasks, routes and settings still use the old names of the queues. These are now aliases.
     """
     conf = current_app.conf
     conf.task_queues = [

@@ -21,7 +21,7 @@ PATIENCE = 30.0  # seconds that a task of the tests gets
 
 
 def serve(run: str, databases: dict[str, str], mails: str) -> None:
-    """Be the worker of a test run: with the settings of the tests, on their databases, writing mails into a folder."""
+    """Run the worker of a test run, with the tests' settings and databases. It writes mails into a folder."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the worker prints belongs to its log
     django.setup()
@@ -50,9 +50,9 @@ def serve(run: str, databases: dict[str, str], mails: str) -> None:
 
 
 def answer_when_idle(answers: TextIO) -> None:
-    """Answer each line of standard input once no task is left here.
+    """Answer each line of standard input as soon as no task is left here.
 
-    Stop the worker when its input ends, when nobody reads the answer, or when a task does not end.
+    Stop the worker when its input ends, when the answer is not read, or when a task does not end.
     """
     try:
         for _ in sys.stdin:

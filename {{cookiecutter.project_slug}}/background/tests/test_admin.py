@@ -1,4 +1,4 @@
-"""The admin shows where the schedule drifts from the settings."""
+"""The admin shows how the schedule differs from the settings."""
 
 from http import HTTPStatus
 from typing import Any
@@ -76,7 +76,7 @@ def test_the_action_says_when_there_is_nothing_to_do(seeded: Entries, admin_clie
     hour = IntervalSchedule.objects.create(every=1, period="hours")
     PeriodicTask.objects.create(name="a-person-s", task="a", interval=hour)
 
-    assert "None of these entries drifts" in apply_to(admin_client, "a-person-s", "a-moment")
+    assert "None of these entries differs" in apply_to(admin_client, "a-person-s", "a-moment")
 
 
 def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) -> None:

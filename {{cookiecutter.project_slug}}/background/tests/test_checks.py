@@ -1,4 +1,4 @@
-"""The checks find what would lose work, do it twice or stop beat, and nothing else."""
+"""The checks find only what would lose work, do it twice or stop beat."""
 
 import ssl
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_sound_settings_pass(app: Celery) -> None:
 
 
 def test_a_worker_that_loads_its_tasks_checks_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Celery runs all checks when it loads the tasks; a check that loaded them in the same way would never end."""
+    """Celery runs all checks when it loads the tasks. A check that loaded them in the same way would never end."""
     monkeypatch.delenv("CELERY_SKIP_CHECKS", raising=False)
     calls: list[str] = []
     monkeypatch.setattr("background.checks.tasks.autodiscover_modules", calls.append)
@@ -214,7 +214,7 @@ def test_kombu_takes_any_certificate_for_a_bare_url() -> None:
 
 
 def test_the_environment_is_what_celery_connects_to(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Celery reads the variable before the setting, so that one is checked."""
+    """Celery prefers the variable to the setting, so the variable is checked."""
     monkeypatch.setenv("CELERY_BROKER_URL", "rediss://host/1")
     app.conf.broker_url = "rediss://host/1?ssl_cert_reqs=required"
 

@@ -1,4 +1,4 @@
-"""``/health/`` tells all, within two seconds; ``/health/web/`` only whether pages are answered."""
+"""``/health/`` reports on everything within two seconds, ``/health/web/`` only on what pages need."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What every task of the project keeps: an eager run is as a worker's, and enqueueing never hangs."""
+"""The rules for every task of the project: an eager run is like a worker's, and enqueueing never hangs."""
 
 import importlib.util
 import os
@@ -108,7 +108,7 @@ except BrokerUnavailableError as error:
 
 @pytest.fixture(params=["refused", "silent"])
 def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a broker that is away: its port refuses connections, or takes them and never answers."""
+    """The URL of a broker whose port refuses connections, or accepts them and never answers."""
     scheme = "redis" if importlib.util.find_spec("redis") else "amqp"
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -131,7 +131,7 @@ def test_enqueueing_raises_one_exception_when_the_broker_is_away(broker_url: str
         [sys.executable, "-c", ENQUEUE], env=environment, capture_output=True, text=True, timeout=60, check=True
     )
 
-    assert ".task was not enqueued, the broker is away: " in done.stdout
+    assert ".task was not enqueued. The broker is unreachable: " in done.stdout
 
 
 def test_the_exception_names_what_it_means() -> None:

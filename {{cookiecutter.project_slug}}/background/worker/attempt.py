@@ -9,10 +9,10 @@ logger = get_logger(__name__)
 
 
 class Request(CeleryRequest):
-    """An attempt that says in the log why a task runs again, and that fails like any other when memory runs out."""
+    """An attempt that logs why a task runs again, and that survives a task which runs out of memory."""
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """Say it of a message that was given out before, and of a retry. A task that runs once costs no line."""
+        """Log it for a message that was delivered before, and for a retry. A task that runs once adds no line."""
         super().on_accepted(pid, time_accepted)
         attempt = self.request_dict.get("retries", 0) + 1
         redelivered = self.delivery_info.get("redelivered")
@@ -23,11 +23,12 @@ class Request(CeleryRequest):
             logger.info("Task %s[%s] runs again (%s), attempt %d.", self.name, self.id, reason, attempt)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        """Acknowledge a task that failed, or have it tried again when its process was lost.
+        """Acknowledge a task that failed, or have it tried again if its process was lost.
 
-        Celery 5.7.0 raises a ``MemoryError`` of a task once more in the worker's main process (``on_failure`` in
-        ``celery/worker/request.py:680``), which ends the whole worker. The message is not acknowledged, so it comes back and
-        ends the next worker. By then the process that ran the task has stored the failure and given the memory back.
+        Celery 5.7.0 raises a task's ``MemoryError`` again in the worker's main process (``on_failure`` in
+        ``celery/worker/request.py:680``), which ends the whole worker. The message is not acknowledged, so it comes
+        back and ends the next worker. By then the process that ran the task has stored the failure and freed the
+        memory.
         """
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, MemoryError):

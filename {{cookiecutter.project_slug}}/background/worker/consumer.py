@@ -8,7 +8,7 @@ from background.probe.heartbeat import say_waiting
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer, which tells a container's probe that it waits for the broker."""
+    """Celery's consumer. It tells a container's probe when it waits for the broker."""
 
     def ensure_connected(self, connection: Any) -> Any:
         connection.on_wait = say_waiting

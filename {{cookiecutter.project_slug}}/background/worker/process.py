@@ -1,4 +1,4 @@
-"""The process of ``celery worker``: what it does differently from the processes that only enqueue."""
+"""The process of ``celery worker``, and how it differs from processes that only enqueue."""
 
 import signal
 from typing import Any
@@ -8,24 +8,24 @@ from celery.apps import worker
 from background.broker.connection import with_timeout
 from background.worker import reload
 
-# No request waits for a worker, so a slow broker is given more time than a web request can give.
+# No request waits for a worker, so it can wait longer for a slow broker than a web request can.
 BROKER_TIMEOUT = 5.0  # seconds
 
 
 class Worker(worker.Worker):
-    """Celery's worker, asked and changed before it connects to anything."""
+    """Celery's worker, configured before it connects to anything."""
 
     def on_before_init(self, **kwargs: Any) -> None:
         """Prepare the worker.
 
         Raises:
-            SystemExit: tasks run in the processes that call them, so this worker would wait for ever.
+            SystemExit: tasks run in the processes that call them, so this worker would wait forever.
         """
         conf = self.app.conf
         if conf.task_always_eager:
             raise SystemExit(
-                "CELERY_BROKER_URL is empty, so there is no work for a worker: tasks run eagerly, in the process that calls"
-                " them. docs/broker.md says how to turn a broker on."
+                "CELERY_BROKER_URL is empty, so a worker would get no tasks: they run eagerly, in the process that"
+                " calls them. docs/broker.md says how to turn a broker on."
             )
         be_patient(conf)
         conf.worker_consumer = "background.worker.consumer:Consumer"
@@ -39,6 +39,6 @@ class Worker(worker.Worker):
 
 
 def be_patient(conf: Any) -> None:
-    """Widen the time limits of config/settings/celery.py, which are a web request's."""
+    """Raise the time limits of config/settings/celery.py, which are for web requests."""
     conf.broker_connection_timeout = conf.redis_socket_connect_timeout = conf.redis_socket_timeout = BROKER_TIMEOUT
     conf.broker_transport_options = with_timeout(conf.broker_transport_options, BROKER_TIMEOUT)

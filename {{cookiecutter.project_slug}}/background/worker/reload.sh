@@ -1,5 +1,5 @@
-# Runs a worker for development, and restarts it when a Python file in the project's packages changes. Arguments are the
-# worker's. Without --queues it serves all queues of the settings.
+# Runs a worker for development, and restarts it when a Python file in the project's packages changes. Arguments go to
+# the worker. Without --queues it serves all queues of the settings.
 #
 #     sh background/worker/reload.sh --queues long --concurrency 2
 

@@ -1,4 +1,4 @@
-"""What every environment shares. Celery's settings are in celery.py.
+"""The settings that all environments share. Celery's settings are in celery.py.
 
 https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/ref/settings/
 """
@@ -67,15 +67,15 @@ TEMPLATES = [
 DATABASES = {
     "default": dj_database_url.parse(
         env.str("DATABASE_URL", "") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
-        # Seconds that a connection is kept between requests, after a check that it is alive.
+        # Seconds for which a connection is kept between requests. It is checked before it is used again.
         conn_max_age=60,
         conn_health_checks=True,
     ),
 }
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Web, worker and beat share the file: readers go on while one writes (write-ahead log), a transaction takes its
-    # lock when it begins instead of failing half-way, and who has to wait for the lock waits up to 20 seconds.
+    # Web, worker and beat share the file. With a write-ahead log, readers are not blocked while another process writes.
+    # A transaction takes its lock when it begins, so it does not fail half-way. It waits for the lock for 20 seconds.
     # https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/ref/databases/#sqlite-notes
     DATABASES["default"]["OPTIONS"] = {
         "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
@@ -84,8 +84,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # A server whose machine or network has gone is noticed within half a minute, not after the hours that the system
-    # allows. Seconds, but for the last, which is in milliseconds.
+    # If the server's machine or the network fails, it is noticed within half a minute. The system's defaults allow
+    # hours. All values are in seconds, except the last one, which is in milliseconds.
     # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         connect_timeout=5, keepalives_idle=10, keepalives_interval=5, keepalives_count=3, tcp_user_timeout=25_000

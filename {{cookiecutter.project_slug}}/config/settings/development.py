@@ -1,4 +1,4 @@
-"""A developer's machine."""
+"""Settings for a developer's machine."""
 
 from config.settings.base import *
 from config.settings.base import env
@@ -6,11 +6,12 @@ from config.settings.celery import *
 
 DEBUG = True
 
-# Enough for a machine of one's own, where .env has not been made yet.
+# Enough for a developer's machine without an .env.
 SECRET_KEY = env.str("DJANGO_SECRET_KEY", "for-development-only")
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
-# A developer does not wait for a long task when the code has changed: after this many seconds it goes back into the
-# queue, and begins anew with the new code. honcho and watchfiles kill what has not ended five seconds after Ctrl+C.
+# When the code has changed, a developer should not have to wait for a long task. After this many seconds it goes back
+# into the queue, and starts again with the new code. honcho and watchfiles kill what still runs five seconds after
+# Ctrl+C.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 1

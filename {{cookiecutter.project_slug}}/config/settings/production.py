@@ -1,4 +1,4 @@
-"""Production, behind a proxy that terminates TLS. What has no safe default must be in the environment.
+"""Settings for production, behind a proxy that terminates TLS. What has no safe default must be in the environment.
 
 https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 """
@@ -13,7 +13,7 @@ ALLOWED_HOSTS: list[str] = env.list("DJANGO_ALLOWED_HOSTS")
 
 # https
 
-# The proxy must set this header itself, or a client could claim https by sending it.
+# The proxy must set this header itself. Otherwise a client could send it and claim https.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 # The container's own probe, and monitoring beside it, speak plain http.
@@ -26,7 +26,7 @@ CSRF_COOKIE_SECURE = True
 
 # Static files
 
-# A name holds its content's hash, so that browsers may keep the file for ever.
+# A file's name contains the hash of its content, so browsers may cache it forever.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -38,13 +38,13 @@ globals().update(env.dj_email_url("EMAIL_URL"))
 
 # Logs
 
-# To standard error, where the container's engine collects them; Django by itself is silent when DEBUG is off.
+# To standard error, where the container's engine collects them. By default Django is silent when DEBUG is off.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # A worker logs the end of each task. That it has received one says little more, and costs 4 % of its time.
+    # A worker logs the end of each task. To log also that it has received one says little, and costs 4 % of its time.
     "loggers": {"celery.worker.strategy": {"level": "WARNING"}},
 }

@@ -1,5 +1,6 @@
-"""Tests. They are eager whatever .env says, but for those that ask for a worker: these need a CELERY_BROKER_URL in the
-real environment.
+"""Settings for tests. Tests are eager, whatever .env says.
+
+A test that asks for a worker needs a CELERY_BROKER_URL in the real environment.
 """
 
 import os
@@ -14,12 +15,12 @@ from config.settings.celery import *
 SECRET_KEY = "for-tests-only"
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # A file, not memory: the worker of a test that goes through a broker is another process.
+    # A file, not memory: the worker of a test with a broker is another process.
     DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}
 
-# A password's hash is slow by design, and no test needs it to be.
+# Hashing passwords is slow by design. Tests do not need that.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
-# Files are found where they are: a test collects none. https://whitenoise.readthedocs.io/en/stable/django.html
+# Static files are found in the apps, without collectstatic. https://whitenoise.readthedocs.io/en/stable/django.html
 WHITENOISE_AUTOREFRESH = True

@@ -44,7 +44,7 @@ def returns_a_set() -> set[int]:
 
 
 class Service(HTTPServer):
-    """The other end of a webhook: it takes down each request, and answers from a list, at last with OK."""
+    """The other end of a webhook. It records each request and answers from a list, finally with OK."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -79,7 +79,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def user_pk() -> int:
-    """A user whom no signal has welcomed yet."""
+    """A user who has not been welcomed yet."""
     user_model = get_user_model()
     user_model.objects.bulk_create([user_model(username="ada", email="ada@example.com")])
     return user_model.objects.get(username="ada").pk

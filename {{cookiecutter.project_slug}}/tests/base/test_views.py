@@ -86,7 +86,7 @@ def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
 
 
 def broker_is_away(*args: Any, **kwargs: Any) -> None:
-    raise BrokerUnavailableError("The broker is away.")
+    raise BrokerUnavailableError("The broker is unreachable.")
 
 
 @pytest.mark.parametrize("months", ["0", "61", "many", ""])
@@ -105,7 +105,7 @@ def test_a_report_that_nobody_started_is_not_found(client: Client, task_id: str)
 
     assert status(client, task_id) == {"state": "PENDING", "ready": False}
     assert response.status_code == HTTPStatus.NOT_FOUND
-    assert "There is no such report" in response.text
+    assert "This report does not exist" in response.text
 
 
 def test_a_report_that_no_worker_has_taken_is_waited_for(client: Client, task_id: str) -> None:
@@ -150,7 +150,7 @@ def test_a_report_that_raises_is_stored_as_failed(client: Client, task_id: str, 
         build_report.apply_async(kwargs={"months": "many"}, task_id=task_id)
     wait_until(lambda: is_ready(task_id))
 
-    assert "could not be made" in page(client, task_id)
+    assert "could not be built" in page(client, task_id)
 
 
 def test_the_page_asks_for_the_status_until_the_report_is_ready(client: Client, task_id: str) -> None:

@@ -43,27 +43,27 @@ class Line(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "List the entries of the schedule in the database: when they run, where they come from, and where they"
-        " differ from CELERY_BEAT_SCHEDULE of the settings."
+        "List the entries of the schedule in the database: when they run, where they come from, and how they"
+        " differ from CELERY_BEAT_SCHEDULE in the settings."
     )
-    # An entry that the database can't hold must not hide the others: the command itself says what is wrong with it.
+    # An entry that the database can't hold must not hide the others. The command itself reports it.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="list the entries as JSON, with moments in ISO 8601")
+        parser.add_argument("--json", action="store_true", help="list the entries as JSON, with times in ISO 8601")
         parser.add_argument(
             "--check",
             action="store_true",
-            help="exit with 1 if an entry has drifted, is refused, or is not in the database",
+            help="exit with status 1 if an entry has drifted, is refused, or is not in the database",
         )
         actions = parser.add_subparsers(dest="action", title="actions")
-        actions.add_parser("seed", help="write the entries of the settings that are not in the database")
-        apply = actions.add_parser("apply", help="write what the settings say over entries of the database")
+        actions.add_parser("seed", help="add the entries of the settings that are not yet in the database")
+        apply = actions.add_parser("apply", help="overwrite entries in the database with the settings")
         apply.add_argument("keys", nargs="*", metavar="KEY", help="the entry's name")
-        apply.add_argument("--all", action="store_true", help="every entry that has drifted or is not in the database")
-        apply.add_argument("--yes", action="store_true", help="do not ask")
+        apply.add_argument("--all", action="store_true", help="apply all entries that have drifted or are missing")
+        apply.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         prune = actions.add_parser("prune", help="delete the entries that are no longer in the settings")
-        prune.add_argument("--yes", action="store_true", help="do not ask")
+        prune.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         run = actions.add_parser("run", help="send the task of an entry now")
         run.add_argument("key", metavar="KEY", help="the entry's name")
 
@@ -84,7 +84,7 @@ class Command(BaseCommand):
     # The list
 
     def show(self, app: Celery, *, as_json: bool, check: bool) -> None:
-        """Print the table or the JSON, and what is not as the settings say; with ``check`` only that, as an error."""
+        """Print the table or the JSON, and the differences from the settings. ``check`` prints only these and fails."""
         lines = list(lines_of(app))
         problems = list(problems_of(app, lines))
         if as_json:
@@ -104,7 +104,7 @@ class Command(BaseCommand):
             self.stdout.write("The schedule in the database matches the settings.")
 
     def show_table(self, lines: list[Line]) -> None:
-        """Print the table. Where it would be too wide, the words for a schedule are broken into several lines."""
+        """Print the table. If it would be too wide, the words for a schedule take several lines."""
         rows = [HEADS, *map(cells, lines)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         others = sum(widths) - widths[1] + len(GAP) * (len(widths) - 1)
@@ -116,7 +116,7 @@ class Command(BaseCommand):
             for part in more:
                 self.stdout.write(" " * widths[0] + GAP + part)
 
-    # What changes something
+    # Changes
 
     def seed(self, app: Celery) -> None:
         written, refused = seed.seed(app)
@@ -125,7 +125,7 @@ class Command(BaseCommand):
         for key, reasons in refused.items():
             self.stderr.write(str(RefusedEntryError(key, reasons)))
         if refused:
-            raise CommandError("Not every entry of the settings could be seeded.")
+            raise CommandError("Some entries of the settings could not be seeded.")
 
     def apply(self, app: Celery, keys: Collection[str], *, everything: bool, yes: bool) -> None:
         if bool(keys) == everything:
@@ -139,10 +139,10 @@ class Command(BaseCommand):
         for key, reasons in refused.items():
             self.stderr.write(str(RefusedEntryError(key, reasons)))
         if refused:
-            raise CommandError("Not every entry of the settings could be applied.")
+            raise CommandError("Some entries of the settings could not be applied.")
 
     def propose(self, app: Celery, keys: Collection[str], *, yes: bool) -> None:
-        """Show what would be written over these entries, ask, and write it."""
+        """Show what would be written to these entries, ask, and write it."""
         missing = [key for key in seed.missing(app) if key in keys]
         drifted = {key: differences for key, differences in drift.drift(app).items() if key in keys}
         for key in missing:
@@ -153,7 +153,7 @@ class Command(BaseCommand):
         if not missing and not drifted:
             self.stdout.write("There is nothing to apply.")
             return
-        self.confirm("Write what the settings say", yes=yes)
+        self.confirm("Overwrite the database with the settings", yes=yes)
         for key in edit.apply(app, [*missing, *drifted]):
             self.stdout.write(f"Applied {key}.")
 
@@ -180,7 +180,7 @@ class Command(BaseCommand):
         if yes:
             return
         if not sys.stdin.isatty():
-            raise CommandError("Nothing was changed, because there is no terminal on which to ask. Use --yes.")
+            raise CommandError("Nothing was changed, because a confirmation needs a terminal. Use --yes without one.")
         if input(f"{question}? [y/N] ").strip().lower() not in {"y", "yes"}:
             raise CommandError("Nothing was changed.")
 
@@ -198,11 +198,11 @@ def leader() -> str:
 
 
 def lines_of(app: Celery) -> Iterator[Line]:
-    """A line for each entry, by key. The number of queries does not grow with the number of entries."""
+    """A line for each entry, sorted by key. The number of queries does not depend on the number of entries."""
     rows = rows_of()
     drifted = drift.drift(app, rows)
     seeded = set(SeededEntry.objects.values_list("key", flat=True))
-    shared: dict[tuple[str, Any], tuple[str, Any]] = {}  # many rows may have one schedule, which takes long to read
+    shared: dict[tuple[str, Any], tuple[str, Any]] = {}  # many rows may share a schedule, which is slow to read
     for row in rows:
         kind = next((kind for kind in FIELDS if getattr(row, f"{kind}_id")), "none")
         place = (kind, getattr(row, f"{kind}_id", None))
@@ -223,7 +223,7 @@ def lines_of(app: Celery) -> Iterator[Line]:
 
 
 def problems_of(app: Celery, lines: list[Line]) -> Iterator[str]:
-    """Where the database differs from the settings, a line each."""
+    """How the database differs from the settings: one line for each difference."""
     for line in lines:
         for difference in line.drift:
             yield f"{line.key} has drifted: {difference}."

@@ -1,4 +1,4 @@
-"""Of two beats one sends, and the other goes on where it has ended."""
+"""Of two beats one sends, and the other continues where the first one ended."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

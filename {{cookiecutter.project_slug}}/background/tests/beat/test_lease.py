@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock of this process, whose hands a test sets: it is the one item."""
+    """A clock of this process that a test sets: the time is the one item."""
     seconds = [1000.0]
     monkeypatch.setattr(lease, "clock", lambda: seconds[0])
     return seconds
@@ -88,7 +88,7 @@ def test_the_holder_counts_it_as_lost_before_another_may_take_it(seconds: list[f
 
 
 def test_the_time_counts_from_before_the_question(seconds: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that answers late has perhaps written at once."""
+    """A database that answers late may have written at once."""
     claim = Claim("a")
     claim.take()
     rows = type(Lease.objects.all())

@@ -1,4 +1,4 @@
-"""A beat that is asked to end does so softly, and one without a broker refuses in production."""
+"""A beat that is asked to stop finishes its work, and one without a broker refuses to start in production."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a beat with many entries does not do again and again, and what it must not forget for that."""
+"""What a beat with many entries does not repeat, and what it must still not forget."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -101,7 +101,7 @@ def test_an_entry_stays_due_while_the_broker_is_away(scheduler: Scheduler, caplo
 
     assert max(waits) <= RETRY
     assert state == "waiting for the broker"
-    assert caplog.text.count("The broker is away") == 1
+    assert caplog.text.count("The broker is unreachable") == 1
     assert send(scheduler) == ["a"]
     assert scheduler.state == "ready, leads"
 

@@ -20,7 +20,7 @@ def closing(channel_class: Any) -> Any:
 
 
 def test_the_fault_is_still_there_in_kombu() -> None:
-    """When this fails, kombu has been mended: delete background/broker/redis_reconnect.py, its mentions and these tests."""
+    """When this fails, kombu is fixed: delete background/broker/redis_reconnect.py, its mentions and these tests."""
     with pytest.raises(AttributeError):
         closing(redis.Channel)._connparams()
 

@@ -25,7 +25,7 @@ def row(key: str) -> PeriodicTask:
 
 
 def change(key: str, **fields: Any) -> None:
-    """Change the row as a person does, of whom django-celery-beat hears nothing."""
+    """Change the row as a person does, without a signal to django-celery-beat."""
     assert PeriodicTask.objects.filter(name=key).update(**fields) == 1
 
 

@@ -56,7 +56,7 @@ def daily(hour: int, minute: int) -> dict[str, Any]:
 
 
 def test_a_time_of_day_comes_once_a_day(runs: Callable[..., Runs]) -> None:
-    """One that is left out in spring comes when it would have without the change."""
+    """A run that is skipped in spring comes when it would have come without the change."""
     at = {"early": daily(2, 30), "morning": daily(7, 0)}
 
     spring, autumn = runs(SPRING, **at), runs(AUTUMN, **at)

@@ -144,7 +144,7 @@ def test_a_key_that_has_gone_from_the_settings_is_an_orphan(entries: Entries) ->
     assert row("a-moment").enabled
 
 
-def test_what_beat_adds_of_its_own_accord_is_no_orphan(entries: Entries) -> None:
+def test_what_beat_itself_adds_is_not_an_orphan(entries: Entries) -> None:
     seed(celery_app, {"celery.backend_cleanup": {"task": "celery.backend_cleanup", "schedule": crontab("0", "4")}})
 
     assert orphans(celery_app) == []

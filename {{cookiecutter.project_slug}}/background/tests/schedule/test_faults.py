@@ -1,4 +1,4 @@
-"""What the database can't hold of an entry is said beforehand, and django-celery-beat really can't hold it."""
+"""What the database can't hold of an entry is found beforehand, and django-celery-beat really can't hold it."""
 
 from collections import UserDict
 from datetime import UTC, datetime, timedelta, timezone
@@ -103,7 +103,7 @@ CHANGED = {
         lambda row: row.schedule.nowfun == datetime.now,
     ),
     "queue outside the options": (entry(queue="long"), "'queue'", lambda row: row.queue == "long"),
-    "route that is no text": (
+    "route that is not text": (
         entry(options={"queue": UserDict(name="long")}),
         "'queue'",
         lambda row: row.queue == "long",

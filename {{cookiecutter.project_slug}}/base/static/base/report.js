@@ -1,5 +1,5 @@
-// Shows the progress of a report: on the form's page while the form is being sent (with no broker that is the whole
-// time the task takes), and on the report's page until the report is there.
+// Shows the progress of a report: on the form's page while the form is being sent (without a broker that takes as long
+// as the task), and on the report's page until the report is ready.
 
 const POLL_MILLISECONDS = 300;
 const box = document.getElementById("progress");
@@ -17,7 +17,7 @@ function show(status) {
   }
 }
 
-// Asks for the status until `done()` is true or the report is ready. A question that fails is asked again.
+// Asks for the status until `done()` is true or the report is ready. A request that fails is sent again.
 async function watch(url, done = () => false) {
   while (!done()) {
     try {
@@ -27,7 +27,7 @@ async function watch(url, done = () => false) {
       show(status);
       if (status.ready) return;
     } catch {
-      box.querySelector("[role=status]").textContent = "The server does not answer; trying again";
+      box.querySelector("[role=status]").textContent = "The server does not respond. Trying again";
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
@@ -46,7 +46,7 @@ async function send(event) {
     if (response.redirected) {
       location.assign(response.url);
     } else if (response.ok) {
-      form.submit(); // the server has something to say of what was typed: let it show its page
+      form.submit(); // the form is not valid: let the server's page say why
     } else {
       throw new Error(response.status === 503 ? "try again in a minute" : `${response.status} ${response.statusText}`);
     }
