@@ -14,7 +14,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -50,6 +50,9 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m faults tests/running
+
+test-kills: $(TOOLS) ## Kill a worker 500 times under full load, on Redis and RabbitMQ, and count the tasks (an hour)
+	KILLS=$(or $(KILLS),500) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/faults/test_kills.py
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers

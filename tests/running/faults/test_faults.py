@@ -90,36 +90,35 @@ def test_the_broker_is_restarted_ten_times_under_load(team: Team) -> None:
     assert team.ledger.lost() == []
 
 
-END_RECORDING = """
+END_TAKING = """
 import sys, time
 from pathlib import Path
 import redis
 server = redis.Redis(port=int(sys.argv[1]), db=1)
 ledger, tasks, ended = Path(sys.argv[2]), int(sys.argv[3]), 0
-while ledger.read_text().count("end ") < tasks:
+while ledger.read_text().count("end ") < tasks - 100:
     for client in server.client_list():
-        if client["cmd"] in {"hset", "hdel"}:
+        if client["cmd"] == "evalsha":
             ended += server.client_kill_filter(_id=client["id"])
-    time.sleep(0.05)
-until = time.monotonic() + 20
-while server.hlen("unacked") and time.monotonic() < until:
     time.sleep(0.5)
-print(ended, server.hlen("unacked"))
+print(ended)
 """
 
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)
-def test_the_record_s_connection_is_ended_again_and_again(team: Team) -> None:
-    """What Redis has not answered is sent again: no task is run twice, and none stays in the record of what runs."""
-    with team.worker():
+def test_the_connection_that_takes_messages_is_ended_again_and_again(team: Team) -> None:
+    """A message whose answer is lost is in the record, and comes back from there."""
+    with team.worker() as worker:
         team.send()
-        ended, held = team.run(END_RECORDING, str(team.broker.port), str(team.ledger.path), str(TASKS)).split()
+        ended = int(team.run(END_TAKING, str(team.broker.port), str(team.ledger.path), str(TASKS)))
+        team.wait_until_done(VISIBILITY_TIMEOUT + 30)
+        held = "import redis, sys; print(redis.Redis(port=int(sys.argv[1]), db=1).hlen('unacked'))"
+        wait_until(lambda: int(team.run(held, str(team.broker.port))) == 0, "an empty record", VISIBILITY_TIMEOUT + 30)
+        assert worker.popen.poll() is None, worker.output()
 
     print(f"{ended} connections were ended")
-    assert int(ended) >= 20
-    assert int(held) == 0
+    assert ended >= 5
     assert team.ledger.lost() == []
-    assert set(team.ledger.count("start").values()) == {1}
 
 
 def test_the_broker_is_silent_for_a_minute(team: Team) -> None:

@@ -9,7 +9,7 @@ from kombu import connection
 
 RETRY_INTERVAL = 2  # seconds
 # By name: a project with RabbitMQ does not install what they import.
-TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_speed:Transport")
+TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_delivery:Transport")
 
 
 class Connection(connection.Connection):

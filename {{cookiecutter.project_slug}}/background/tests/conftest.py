@@ -13,7 +13,7 @@ from background.beat.scheduler import Scheduler
 from config import celery_app
 
 # Redis and its transport: a project with RabbitMQ has no use for them.
-collect_ignore = [] if find_spec("redis") else ["broker/test_redis_reconnect.py", "broker/test_redis_speed.py"]
+collect_ignore = [] if find_spec("redis") else ["broker/test_redis_reconnect.py", "broker/test_redis_delivery.py"]
 
 
 @pytest.fixture

@@ -57,6 +57,8 @@ if ON_REDIS:
         # only every tenth time, and the tasks of a killed worker would wait up to 100 seconds longer.
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
+        # One worker looks at a time, under a lock. One that dies or is cut off meanwhile would hold it for 300 seconds.
+        "unacked_mutex_expire": 10,
         # A broker that accepts a connection and then does not answer would hold the caller for ever. Seconds.
         "socket_connect_timeout": 0.5,
         "socket_timeout": 0.5,
