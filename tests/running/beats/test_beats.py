@@ -237,5 +237,5 @@ print(entry.queue, entry.enabled, entry.expire_seconds, entry.interval)
     assert found.returncode == 1
     assert "send-missing-welcome-mails has drifted: schedule is every 7 hours in the database" in found.stdout
     assert "Applied send-missing-welcome-mails." in applied
-    assert "is that of the settings" in checked.stdout
+    assert "matches the settings" in checked.stdout
     assert beats.code(row).strip() == "None True None every 600 seconds"
