@@ -146,7 +146,7 @@ def test_every_dependency_is_used(installed: Installed, tmp_path: Path, broker: 
     metadata = project.path / "pyproject.toml"
     code = "import json,sys,tomllib; d=tomllib.load(open('pyproject.toml','rb')); print(json.dumps(d['project']['dependencies']+d['dependency-groups']['dev']))"
     wanted = [
-        re.split(r"[\[<>=]", name)[0]
+        re.split(r"[\[<>=~]", name)[0]
         for name in json.loads(project.run(UV, "run", "--quiet", "python", "-c", code).stdout)
     ]
     found = json.loads(project.run(UV, "run", "--quiet", "python", "-c", IMPORTS, json.dumps(wanted)).stdout)
