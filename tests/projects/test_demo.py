@@ -48,7 +48,7 @@ def test_the_demo_prints_a_result_and_a_next_step_and_is_kept_when_it_is_asked_f
     assert "Result: 0 new users in 3 months (SUCCESS)." in first.stdout
     assert (checkout / "demo/my_project/uv.lock").is_file()
     assert not (checkout / "demo/my_project/.git").exists()
-    assert "stays as it is" in second.stdout
+    assert "is left as it is" in second.stdout
     assert mine.read_text().endswith("# mine\n")
 
     port, log = free_port(), tmp_path_factory.mktemp("log") / "log"
