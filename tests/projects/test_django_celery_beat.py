@@ -11,6 +11,9 @@ from tests.baking import UV, Project
 HERE = Path(__file__).parent
 # It asserts that each start of beat writes the settings over the database.
 OVERWRITING = "test_periodic_task_model_schedule_type_change"
+# It fails, with django-celery-beat's own scheduler too, when it begins in the last hundredths of a second of a minute: both of
+# its entries are due in the same moment then.
+RACE = "test_crontab_with_start_time_tick"
 
 
 def test_django_celery_beat_s_tests_of_its_scheduler_pass(installed: Callable[..., Project], tmp_path: Path) -> None:
@@ -24,7 +27,7 @@ def test_django_celery_beat_s_tests_of_its_scheduler_pass(installed: Callable[..
     shutil.copytree(folder / "t", tmp_path / "tests/t")
     shutil.copytree(HERE / "django_celery_beat", tmp_path / "tests", dirs_exist_ok=True)
     settings = ("-p", "own_scheduler", "--ds", "own_settings", "--rootdir", str(tmp_path / "tests"), "-c", "/dev/null")
-    options = ("-o", "python_classes=test_*", "-k", f"not {OVERWRITING}")
+    options = ("-o", "python_classes=test_*", "-k", f"not {OVERWRITING} and not {RACE}")
 
     # Its tests mark fixtures, which pytest 9 refuses.
     done = project.run(
@@ -34,5 +37,5 @@ def test_django_celery_beat_s_tests_of_its_scheduler_pass(installed: Callable[..
         DJANGO_SETTINGS_MODULE="own_settings",
     )
 
-    (passed,) = re.findall(r"(\d+) passed, 1 deselected", done.stdout)
+    (passed,) = re.findall(r"(\d+) passed, 2 deselected", done.stdout)
     assert int(passed) >= 60
