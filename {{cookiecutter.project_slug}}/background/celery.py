@@ -36,3 +36,5 @@ class App(Celery):
         # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)
+        # A worker that is asked to stop does so from its loop, and as soon as its last task has ended.
+        self.steps["worker"].add("background.worker.stop:SoftStopStep")

@@ -83,17 +83,17 @@ class Team:
         self.python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
         self.logs = 0
 
-    def running(self, *arguments: str) -> AbstractContextManager[Process]:
-        """Python with these arguments, as a process of its own."""
+    def running(self, *arguments: str, **variables: str) -> AbstractContextManager[Process]:
+        """Python with these arguments and variables of the environment, as a process of its own."""
         self.logs += 1
         log = self.folder / f"{self.logs}.log"
-        return running([self.python, *arguments], self.project.path, self.environment, log)
+        return running([self.python, *arguments], self.project.path, {**self.environment, **variables}, log)
 
     @contextmanager
-    def worker(self, concurrency: int = 4) -> Iterator[Process]:
+    def worker(self, concurrency: int = 4, *arguments: str, **variables: str) -> Iterator[Process]:
         """A worker that is ready."""
-        arguments = f"-m celery -A config {WORKER} --concurrency {concurrency}".split()
-        with self.running(*arguments, "--hostname", f"worker{self.logs}@%h") as worker:
+        command = f"-m celery -A config {WORKER} --concurrency {concurrency}".split()
+        with self.running(*command, "--hostname", f"worker{self.logs}@%h", *arguments, **variables) as worker:
             worker.wait_for(lambda: " ready." in worker.output(), "a worker")
             yield worker
 

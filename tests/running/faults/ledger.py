@@ -30,6 +30,10 @@ class Ledger:
         """How often each task had an event."""
         return Counter(line.number for line in self.lines() if line.event == event)
 
+    def last(self, event: str) -> float:
+        """When the last event of this kind was, in seconds since 1970."""
+        return max(line.at for line in self.lines() if line.event == event)
+
     def lost(self) -> list[int]:
         """The tasks that were taken by the broker and never came to an end."""
         return sorted(self.count("sent").keys() - self.count("end").keys())

@@ -15,7 +15,7 @@ import json
 from collections import defaultdict, deque
 from functools import cached_property
 from time import monotonic, time
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from kombu.transport import redis
@@ -55,8 +55,18 @@ return false
 MOST = 1000  # names in one call: Lua's unpack has a limit
 UNREADABLE = "unreadable"  # the list of messages that are not JSON as kombu writes it
 
+ORDERS = 100  # orders of queues that are kept: of five queues there are 120
+
 # By the address of a server: the names of messages that are done, of which a lost connection could not tell it.
 unforgotten: dict[str, list[str]] = defaultdict(list)
+
+
+class Order(NamedTuple):
+    """The queues in the order in which a call asks them: what the call says of them is the same for each message."""
+
+    queues: list[str]  # of each key
+    keys: list[str]  # the script's KEYS
+    records: list[str]
 
 
 class QoS(redis.QoS):
@@ -134,6 +144,7 @@ class Channel(redis_reconnect.Channel):
         self.forgetting: list[str] = []  # sent, and not answered
         self.is_waiting = False  # for a queue to change, as nothing was there
         self.script: str = ""
+        self.orders: dict[tuple[str, ...], Order] = {}
         super().__init__(*args, **kwargs)
 
     @property
@@ -172,25 +183,46 @@ class Channel(redis_reconnect.Channel):
         """The key of each queue and priority, and the queue that it is of."""
         return {self._q_for_pri(queue, step): queue for step in self.priority_steps for queue in queues}
 
+    def order_of(self, queues: list[str]) -> Order:
+        """What a call says of these queues, in this order."""
+        order = self.orders.get(tuple(queues))
+        if order is None:
+            keys = self.keys_of(queues)
+            order = Order(
+                list(keys.values()),
+                [f"{self.global_keyprefix}{key}" for key in (*keys, self.unacked_key, self.unacked_index_key)],
+                [f',"",{json.dumps(queue)}]' for queue in keys.values()],
+            )
+            if len(self.orders) >= ORDERS:
+                self.orders.clear()
+            self.orders[tuple(queues)] = order
+        return order
+
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Ask for a message."""
         queues = self._queue_cycle.consume(len(self.active_queues))
         if not queues:
             return
-        self.keys = self.keys_of(queues)
+        self.order = order = self.order_of(queues)
         self.count += 1
         self.asked = f"{self.name}.{self.count}"
-        self.qos.done.extend(unforgotten.pop(self.address, ()))
+        if unforgotten:
+            self.qos.done.extend(unforgotten.pop(self.address, ()))
         self.forgetting = self.qos.names_of_done()
-        prefix = self.global_keyprefix
-        keys = [f"{prefix}{key}" for key in (*self.keys, self.unacked_key, self.unacked_index_key)]
-        records = [f',"",{json.dumps(queue)}]' for queue in self.keys.values()]
         self.is_waiting = False
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        self.client.connection.send_command(
-            "EVALSHA", self.script, len(keys), *keys, self.asked, time(), *records, *self.forgetting
-        )
+        try:
+            self.client.connection.send_command(
+                "EVALSHA",
+                self.script,
+                len(order.keys),
+                *(*order.keys, self.asked, time(), *order.records, *self.forgetting),
+            )
+        except BaseException:
+            self._in_poll = None
+            self._keep_done()
+            raise
 
     def _brpop_read(self, **options: Any) -> bool:
         """Read the answer, and deliver the message.
@@ -229,7 +261,7 @@ class Channel(redis_reconnect.Channel):
         self._in_poll = None
         self._flush_brpop_reauth()
         place, item = answer
-        queue = list(self.keys.values())[int(place) - 1]
+        queue = self.order.queues[int(place) - 1]
         self._queue_cycle.rotate(queue)
         try:
             message = loads(bytes_to_str(item))

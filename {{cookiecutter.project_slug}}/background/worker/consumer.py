@@ -8,8 +8,13 @@ from background.probe.heartbeat import say_waiting
 
 
 class Consumer(consumer.Consumer):
-    """Celery's consumer. It tells a container's probe when it waits for the broker."""
+    """Celery's consumer. While it waits for the broker, it tells a container's probe so, and can be stopped."""
 
     def ensure_connected(self, connection: Any) -> Any:
-        connection.on_wait = say_waiting
+        connection.on_wait = self.on_wait
         return super().ensure_connected(connection)
+
+    def on_wait(self) -> None:
+        """Do each second what the worker's timer does otherwise."""
+        say_waiting()
+        self.controller.soft_stop.look()

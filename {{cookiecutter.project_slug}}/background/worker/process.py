@@ -1,12 +1,14 @@
 """The process of ``celery worker``, and how it differs from processes that only enqueue."""
 
-import signal
 from typing import Any
 
+from billiard.common import REMAP_SIGTERM
 from celery.apps import worker
+from celery.concurrency import get_implementation, prefork
 
 from background.broker.connection import with_timeout
-from background.worker import reload
+from background.worker.prefork import TaskPool
+from background.worker.stop import SoftStop
 
 # No request waits for a worker, so it can wait longer for a slow broker than a web request can.
 BROKER_TIMEOUT = 5.0  # seconds
@@ -14,6 +16,8 @@ BROKER_TIMEOUT = 5.0  # seconds
 
 class Worker(worker.Worker):
     """Celery's worker, configured before it connects to anything."""
+
+    pool_cls: Any
 
     def on_before_init(self, **kwargs: Any) -> None:
         """Prepare the worker.
@@ -28,14 +32,24 @@ class Worker(worker.Worker):
                 " calls them. docs/broker.md says how to turn a broker on."
             )
         be_patient(conf)
+        self.soft_stop = SoftStop(self)
         conf.worker_consumer = "background.worker.consumer:Consumer"
         super().on_before_init(**kwargs)
 
+    def prepare_args(self, **kwargs: Any) -> Any:
+        """Take the project's pool of processes in the place of Celery's."""
+        if get_implementation(self.pool_cls) is prefork.TaskPool:
+            self.pool_cls = TaskPool
+        return super().prepare_args(**kwargs)
+
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Install the handlers of signals."""
+        """Install the handlers of signals.
+
+        SIGINT and SIGQUIT stop a worker softly, and so does SIGTERM under ``REMAP_SIGTERM=SIGQUIT``. By itself, SIGTERM
+        has no time limit: the worker waits for its tasks.
+        """
         super().install_platform_tweaks(worker)
-        if reload.is_under_watchfiles():
-            signal.signal(signal.SIGINT, signal.getsignal(signal.SIGQUIT))
+        self.soft_stop.install("SIGINT", "SIGQUIT", *(["SIGTERM"] if REMAP_SIGTERM == "SIGQUIT" else []))
 
 
 def be_patient(conf: Any) -> None:

@@ -168,9 +168,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_SEND_SENT_EVENT = False
 
 # On SIGQUIT a worker lets its tasks go on for this many seconds, then puts the rest back into the queue. Containers send
-# SIGTERM, so Compose sets REMAP_SIGTERM=SIGQUIT.
+# SIGTERM, so Compose sets REMAP_SIGTERM=SIGQUIT. docs/operations.md has a table of the signals.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
-CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
 
 # Schedule
 
