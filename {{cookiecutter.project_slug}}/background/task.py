@@ -12,9 +12,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 
+from background.broker import delayed_delivery
+
 
 class BrokerUnavailableError(OperationalError):
-    """A task could not be enqueued: the broker is down, or the result backend of a task that keeps its result."""
+    """A task could not be enqueued: the broker is down or full, or the result backend of a task that keeps its result."""
 
 
 class Task(DjangoTask):
@@ -51,6 +53,8 @@ class Task(DjangoTask):
         # RabbitMQ's confirmation has no time limit of its own.
         options.setdefault("confirm_timeout", conf.broker_connection_timeout)
         try:
+            if options.get("countdown") or options.get("eta"):
+                delayed_delivery.prepare(self.app)
             return super().apply_async(args, kwargs, **options)
         except (OperationalError, RuntimeError) as error:
             # Celery raises a RuntimeError of its own when the result backend is down.
@@ -58,7 +62,7 @@ class Task(DjangoTask):
                 raise
             reason = error.__cause__ or error
             raise BrokerUnavailableError(
-                f"{self.name} was not enqueued. The broker is unreachable: {reason}"
+                f"{self.name} was not enqueued. The broker is unreachable or full: {reason}"
             ) from error
 
     def apply(

@@ -97,8 +97,9 @@ def under_load(worker: list[str], count: int, queue: str, broker: Redis) -> dict
 
     def left() -> int:
         pipeline = broker.pipeline(transaction=False)
-        pipeline.llen(queue)
-        pipeline.hlen("unacked")
+        prefix = probes.nothing.app.conf.broker_transport_options.get("global_keyprefix", "")
+        pipeline.llen(f"{prefix}{queue}")
+        pipeline.hlen(f"{prefix}unacked")
         return sum(pipeline.execute())
 
     total = count + WARM_UP

@@ -112,7 +112,7 @@ def test_the_connection_that_takes_messages_is_ended_again_and_again(team: Team)
         team.send()
         ended = int(team.run(END_TAKING, str(team.broker.port), str(team.ledger.path), str(TASKS)))
         team.wait_until_done(VISIBILITY_TIMEOUT + 30)
-        held = "import redis, sys; print(redis.Redis(port=int(sys.argv[1]), db=1).hlen('unacked'))"
+        held = "import redis, sys; print(redis.Redis(port=int(sys.argv[1]), db=1).hlen('my_project:unacked'))"
         wait_until(lambda: int(team.run(held, str(team.broker.port))) == 0, "an empty record", VISIBILITY_TIMEOUT + 30)
         assert worker.popen.poll() is None, worker.output()
 
@@ -197,6 +197,7 @@ def form():
 attempts = {
     "drops its result": lambda: recorded.work.delay(0, 0),
     "keeps its result": lambda: recorded.keep_result.delay(0),
+    "is due later": lambda: recorded.work.apply_async((0, 0), countdown=3),
     "page": form,
 }
 group = int(sys.argv[1])
@@ -227,5 +228,5 @@ def test_enqueueing_fails_within_two_seconds(team: Team, fault: str) -> None:
 
     print(output)
     refusals = [float(seconds) for seconds in re.findall(r"refused after ([\d.]+) s", output)]
-    assert len(refusals) == 6
+    assert len(refusals) == 8
     assert max(refusals) < 2

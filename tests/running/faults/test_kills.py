@@ -13,6 +13,8 @@ import subprocess
 import time
 from functools import partial
 
+import pytest
+
 from tests.running.faults.conftest import HERE, Team
 from tests.running.faults.project.tail import Tail
 from tests.servers import wait_until
@@ -24,6 +26,7 @@ VISIBILITY_TIMEOUT = 30.0  # seconds, in project/settings.py
 CONCURRENCY = 2
 
 
+@pytest.mark.parametrize("kind", ["redis", "valkey", "rabbitmq"], indirect=True)
 def test_the_whole_worker_is_killed_at_random_moments_under_full_load(team: Team) -> None:
     for name in ("keep_full.py", "tail.py"):
         shutil.copy(HERE / "project" / name, team.project.path)

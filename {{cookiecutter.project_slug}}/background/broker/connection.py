@@ -8,6 +8,7 @@ from celery.utils.imports import symbol_by_name
 from kombu import connection
 
 RETRY_INTERVAL = 2  # seconds
+UNREADABLE = "unreadable"  # the queue of messages that no one can run
 # By name: a project with RabbitMQ does not install what they import.
 TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_delivery:Transport")
 
@@ -37,6 +38,22 @@ class Connection(connection.Connection):
         if isinstance(self.transport_cls, str) and self.transport_cls in TRANSPORTS:
             return symbol_by_name(TRANSPORTS[self.transport_cls])
         return super().get_transport_cls()
+
+
+    def Pool(self, limit: int | None = None, **kwargs: Any) -> "ConnectionPool":  # noqa: N802 - as kombu has it
+        """The connections of processes that enqueue: kombu's would take kombu's transport."""
+        return ConnectionPool(self, limit, **kwargs)
+
+
+class PooledConnection(Connection, connection.PooledConnection):
+    """A connection of a pool, which replaces it after an error."""
+
+
+class ConnectionPool(connection.ConnectionPool):
+    """A pool of the connections above."""
+
+    def new(self) -> PooledConnection:
+        return PooledConnection(self, **dict(self.connection._info(resolve=False)))
 
 
 class AMQP(amqp.AMQP):

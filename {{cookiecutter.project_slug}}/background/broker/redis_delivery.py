@@ -18,13 +18,16 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from kombu.exceptions import OperationalError
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from background.broker import redis_reconnect
+from background.broker.connection import UNREADABLE
 
+logger = redis.logger
 Empty = redis.Empty
 ERRORS = (*redis.Transport.connection_errors, *redis.Transport.channel_errors)
 
@@ -53,12 +56,20 @@ end
 return false
 """
 MOST = 1000  # names in one call: Lua's unpack has a limit
-UNREADABLE = "unreadable"  # the list of messages that are not JSON as kombu writes it
 
 ORDERS = 100  # orders of queues that are kept: of five queues there are 120
 
 # By the address of a server: the names of messages that are done, of which a lost connection could not tell it.
 unforgotten: dict[str, list[str]] = defaultdict(list)
+
+
+def message_in(record: bytes) -> bytes | str:
+    """The message of a record. If it is not JSON, it stands between the bracket and what the script adds."""
+    try:
+        message, *_ = json.loads(record)
+    except ValueError:
+        return record[1:].rpartition(b',"",')[0] or record
+    return json.dumps(message)
 
 
 class Order(NamedTuple):
@@ -117,7 +128,7 @@ class QoS(redis.QoS):
         try:
             super().restore_visible(*args, **kwargs)
         except OutOfMemoryError as error:
-            redis.logger.warning("Redis is full. Messages of lost workers stay where they are: %s", error)
+            logger.warning("Redis is full. Messages of lost workers stay where they are: %s", error)
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue. One that can't be read is set aside."""
@@ -131,10 +142,25 @@ class QoS(redis.QoS):
         super().restore_unacked(client)
 
 
+class UnreadableError(ValueError):
+    """A message is not one as kombu writes it."""
+
+
+class Message(redis.Channel.Message):  # type: ignore[misc]
+    """A message that has been decoded."""
+
+    def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
+        try:
+            super().__init__(payload, channel, **kwargs)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise UnreadableError(repr(error)) from error
+
+
 class Channel(redis_reconnect.Channel):
     """A channel that takes and notes messages in one step."""
 
     QoS = QoS
+    Message = Message
     kept: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -177,7 +203,7 @@ class Channel(redis_reconnect.Channel):
         try:
             connection.read_response()
         except ResponseError as error:  # a proxy may not know it: each second is often enough then
-            redis.logger.warning("Redis does not tell of new messages, so they are looked for every second: %s", error)
+            logger.warning("Redis does not tell of new messages, so they are looked for every second: %s", error)
 
     def keys_of(self, queues: list[str]) -> dict[str, str]:
         """The key of each queue and priority, and the queue that it is of."""
@@ -270,7 +296,12 @@ class Channel(redis_reconnect.Channel):
             self.set_aside(self.asked, error)
             raise Empty from error
         self.taken.add(self.asked)
-        self.connection._deliver(message, queue)
+        try:
+            self.connection._deliver(message, queue)
+        except UnreadableError as error:
+            self.taken.discard(self.asked)
+            self.set_aside(self.asked, error)
+            raise Empty from error
         if self.asked in self.taken:  # by a consumer that acknowledges nothing
             self.taken.discard(self.asked)
             self.qos.done.append(self.asked)
@@ -281,19 +312,38 @@ class Channel(redis_reconnect.Channel):
         self.qos.done.extendleft(self.forgetting)
         self.forgetting = []
 
-    def set_aside(self, name: str, error: Exception) -> None:
-        """Move a message that can't be read to the list ``unreadable``, in one step."""
-        redis.logger.error("A message can't be read, and is now in the list %r of the broker: %r", UNREADABLE, error)
+    def set_aside(self, name: str, fault: object) -> bool:
+        """Move a message that no one can run to the list ``unreadable``, in one step.
+
+        False if Redis is full. Then the message stays in the record, and comes back after the visibility timeout.
+        """
 
         def move(pipe: Any) -> None:
             record = pipe.hget(self.unacked_key, name)
             pipe.multi()
             pipe.hdel(self.unacked_key, name).zrem(self.unacked_index_key, name)
             if record:
-                pipe.lpush(UNREADABLE, record)
+                pipe.lpush(UNREADABLE, message_in(record))
 
         with self.conn_or_acquire() as client:
-            client.transaction(move, self.unacked_key)
+            try:
+                client.transaction(move, self.unacked_key)
+            except OutOfMemoryError:
+                logger.error("A message can't be run, and Redis is full, so it comes back: %s", fault)
+                return False
+        logger.error("A message can't be run, and is now in the list %r of the broker: %s", UNREADABLE, fault)
+        return True
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        """Put a message into a queue.
+
+        Raises:
+            OperationalError: Redis is full.
+        """
+        try:
+            super()._put(queue, message, **options)
+        except OutOfMemoryError as error:
+            raise OperationalError(f"Redis is full: {error}") from error
 
     def _size(self, queue: str) -> int:
         """How many messages wait. kombu asks in a transaction, which a full Redis refuses, and so a worker could not start."""
@@ -307,7 +357,7 @@ class Channel(redis_reconnect.Channel):
         try:
             super()._queue_bind(*args, **kwargs)
         except OutOfMemoryError as error:
-            redis.logger.warning("Redis is full, and a queue could not be bound, if it is not yet: %s", error)
+            logger.warning("Redis is full, and a queue could not be bound, if it is not yet: %s", error)
 
     def look_again(self) -> None:
         """Ask once more after a second of waiting, and at once for what is done."""

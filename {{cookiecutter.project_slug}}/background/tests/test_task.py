@@ -131,7 +131,7 @@ def test_enqueueing_raises_one_exception_when_the_broker_is_away(broker_url: str
         [sys.executable, "-c", ENQUEUE], env=environment, capture_output=True, text=True, timeout=60, check=True
     )
 
-    assert ".task was not enqueued. The broker is unreachable: " in done.stdout
+    assert ".task was not enqueued. The broker is unreachable or full: " in done.stdout
 
 
 def test_the_exception_names_what_it_means() -> None:

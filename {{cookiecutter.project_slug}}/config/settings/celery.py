@@ -50,8 +50,13 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 # the hard time limit and than any countdown or wait between retries, or a task that is not lost runs twice.
 VISIBILITY_TIMEOUT = 900
 
+# All keys of the broker in Redis and Valkey begin with this. Projects with one Redis would otherwise take each other's tasks,
+# and throw those away that they don't know. RabbitMQ has a vhost for each project.
+KEY_PREFIX = env.str("CELERY_BROKER_KEY_PREFIX", "{{ cookiecutter.project_slug }}:")
+
 if ON_REDIS:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": KEY_PREFIX,
         "visibility_timeout": VISIBILITY_TIMEOUT,
         # Every ten seconds a worker looks for messages whose timeout has passed. Without the second line it would look
         # only every tenth time, and the tasks of a killed worker would wait up to 100 seconds longer.

@@ -18,8 +18,8 @@ from kombu.entity import Exchange, Queue
 from kombu.transport import redis as kombu_redis
 from redis import ConnectionError, Redis
 
-from background.broker.connection import Connection
-from background.broker.redis_delivery import UNREADABLE, Transport, unforgotten
+from background.broker.connection import UNREADABLE, Connection
+from background.broker.redis_delivery import Transport, unforgotten
 
 BOTH = [Connection, KombuConnection]
 TASKS = Queue("tasks", Exchange("tasks", "direct"), "tasks")
@@ -103,6 +103,11 @@ def test_kombu_still_takes_a_message_by_one_command_and_notes_it_by_another() ->
 
 def test_urls_of_redis_take_this_transport() -> None:
     assert isinstance(Connection("redis://localhost").transport, Transport)
+
+
+def test_a_process_that_enqueues_takes_this_transport_too() -> None:
+    with Connection("redis://localhost") as connection, connection.Pool(1).acquire() as pooled:
+        assert issubclass(pooled.get_transport_cls(), Transport)
 
 
 def test_a_message_is_in_the_record_before_the_worker_has_read_the_answer(redis: Any) -> None:
