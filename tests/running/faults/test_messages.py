@@ -100,6 +100,14 @@ def test_a_countdown_is_kept_to_before_a_worker_of_its_queue_has_run(team: Team,
     assert time.time() - sent < 20
 
 
+PREFIXES = """
+import os
+from redis import Redis
+keys = [key.decode() for key in Redis.from_url(os.environ["CELERY_BROKER_URL"]).scan_iter()]
+print(*sorted({key.partition(":")[0] for key in keys if not key.startswith(("_kombu", "unacked"))}))
+"""
+
+
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)  # RabbitMQ has vhosts
 def test_two_projects_on_one_redis_do_not_take_each_other_s_tasks(team: Team) -> None:
     """And one that had no prefix does what is left by a worker without it."""
@@ -118,6 +126,8 @@ def test_two_projects_on_one_redis_do_not_take_each_other_s_tasks(team: Team) ->
         with team.worker(2, CELERY_BROKER_KEY_PREFIX=""):
             team.wait_until_done(60, tasks + 50)
 
+    prefixes = team.run(PREFIXES).split()
+    assert prefixes == ["my_project", "other"]
     assert set(team.ledger.count("end")) == {*range(tasks), *range(2 * tasks, 2 * tasks + 50)}
     assert set(ledger.count("end")) == set(range(tasks, 2 * tasks))
     assert set(team.ledger.count("end").values()) == set(ledger.count("end").values()) == {1}

@@ -15,6 +15,7 @@ env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
 PROJECT_NAME = {{ cookiecutter.project_name | python }}
+PROJECT_SLUG = "{{ cookiecutter.project_slug }}"  # also the name of the database, the vhost and the Compose project
 
 # Apps
 

@@ -14,7 +14,7 @@ from celery.schedules import crontab, solar
 from django_celery_beat.clockedschedule import clocked
 from kombu.entity import Exchange, Queue
 
-from config.settings.base import TIME_ZONE, env
+from config.settings.base import PROJECT_SLUG, TIME_ZONE, env
 
 # Broker
 
@@ -52,7 +52,7 @@ VISIBILITY_TIMEOUT = 900
 
 # All keys of the broker in Redis and Valkey begin with this. Projects with one Redis would otherwise take each other's tasks,
 # and throw those away that they don't know. RabbitMQ has a vhost for each project.
-KEY_PREFIX = env.str("CELERY_BROKER_KEY_PREFIX", "{{ cookiecutter.project_slug }}:")
+KEY_PREFIX = env.str("CELERY_BROKER_KEY_PREFIX", f"{PROJECT_SLUG}:")
 
 if ON_REDIS:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
