@@ -51,8 +51,9 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m faults tests/running
 
-test-kills: $(TOOLS) ## Kill a worker 500 times under full load, on Redis and RabbitMQ, and count the tasks (an hour)
-	KILLS=$(or $(KILLS),500) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/faults/test_kills.py
+test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load, and count the tasks (an hour and a half)
+	KILLS=$(or $(KILLS),500) STOPS=$(or $(STOPS),20) REQUESTS=$(or $(REQUESTS),12) $(BIN)/pytest --numprocesses $(JOBS) -m faults \
+		tests/running/faults/test_kills.py tests/running/faults/test_between_commands.py tests/running/faults/test_stop.py
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers

@@ -25,7 +25,7 @@ SIDES = {
     "own": ("config", "own_settings", "default", OWN),
     "reference": ("reference_app", "reference_settings", "celery", REFERENCE),
 }
-TARGET = 2.0
+TARGET = 2.5
 Figures = dict[str, Any]
 
 

@@ -62,7 +62,7 @@ class Schedule(HealthCheck):
         except django.db.Error as error:
             raise ServiceUnavailable("The database is unreachable.") from error
         if tenure is None:
-            raise ServiceUnavailable("No beat has ever run.")
+            raise ServiceUnavailable("No beat has run yet.")
         if tenure.age > self.silence:
             raise ServiceUnavailable(f"No beat has ticked for {tenure.age.total_seconds():.0f} seconds.")
 

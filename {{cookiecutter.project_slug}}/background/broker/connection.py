@@ -39,7 +39,6 @@ class Connection(connection.Connection):
             return symbol_by_name(TRANSPORTS[self.transport_cls])
         return super().get_transport_cls()
 
-
     def Pool(self, limit: int | None = None, **kwargs: Any) -> "ConnectionPool":  # noqa: N802 - as kombu has it
         """The connections of processes that enqueue: kombu's would take kombu's transport."""
         return ConnectionPool(self, limit, **kwargs)

@@ -146,7 +146,7 @@ class UnreadableError(ValueError):
     """A message is not one as kombu writes it."""
 
 
-class Message(redis.Channel.Message):  # type: ignore[misc]
+class Message(redis.Channel.Message):
     """A message that has been decoded."""
 
     def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:

@@ -79,7 +79,7 @@ def test_a_beat_that_has_just_ticked_is_well() -> None:
 
 @pytest.mark.django_db
 def test_no_beat_is_told_apart_from_one_that_ticks_no_longer() -> None:
-    with pytest.raises(ServiceUnavailable, match=r"No beat has ever run\."):
+    with pytest.raises(ServiceUnavailable, match=r"No beat has run yet\."):
         Schedule().run()
     Claim(SCHEDULE).take()
     Lease.objects.update(ticked=Now() - timedelta(minutes=1))

@@ -86,7 +86,11 @@ class Consumer(consumer.Consumer):
                 retry=True,
                 retry_policy=self.app.conf.task_publish_retry_policy,
                 confirm_timeout=self.app.conf.broker_connection_timeout,
-                **{name: message.properties[name] for name in ("correlation_id", "reply_to") if name in message.properties},
+                **{
+                    name: message.properties[name]
+                    for name in ("correlation_id", "reply_to")
+                    if name in message.properties
+                },
             )
 
     def on_unknown_message(self, body: Any, message: Any) -> None:

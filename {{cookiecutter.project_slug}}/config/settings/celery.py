@@ -64,7 +64,7 @@ if ON_REDIS:
         "unacked_restore_throttle": 1,
         # One worker looks at a time, under a lock. One that dies or is cut off meanwhile would hold it for 300 seconds.
         "unacked_mutex_expire": 10,
-        # A broker that accepts a connection and then does not answer would hold the caller for ever. Seconds.
+        # A broker that accepts a connection and then does not answer would block the caller. Seconds.
         "socket_connect_timeout": 0.5,
         "socket_timeout": 0.5,
         "socket_keepalive": True,
@@ -105,7 +105,7 @@ CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {
     "base.tasks.build_report": {"queue": "long"},
 }
 
-# A queue that is not named above has no worker, so its tasks would wait for ever. Enqueueing there is an error.
+# A queue that is not named above has no worker, so its tasks would never run. Enqueueing there is an error.
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 
 # Messages
@@ -158,7 +158,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 # free.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 
-# A task that hangs would hold its process for ever. Seconds. The soft limit raises an exception in the task first.
+# A task that hangs would block its process. Seconds. The soft limit raises an exception in the task first.
 CELERY_TASK_SOFT_TIME_LIMIT = 270
 CELERY_TASK_TIME_LIMIT = 300
 
