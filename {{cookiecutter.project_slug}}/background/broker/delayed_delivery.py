@@ -10,10 +10,13 @@ https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/rabbitmq
 
 from typing import Any
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, ChannelError
+from celery.utils.log import get_logger
 from celery.utils.quorum_queues import detect_quorum_queues
 from kombu.exceptions import OperationalError
 from kombu.transport import native_delayed_delivery as native
+
+logger = get_logger(__name__)
 
 # The brokers that have been prepared by this process.
 prepared: set[str] = set()
@@ -35,6 +38,8 @@ def prepare(app: Any) -> None:
             try:
                 connection.ensure_connection(**conf.task_publish_retry_policy)
                 declare(app, connection)
+            except ChannelError as error:  # such as a user who may not declare anything
+                logger.warning("What delayed tasks need could not be declared here. A worker can do it: %s", error)
             except (*connection.connection_errors, AMQPError) as error:
                 raise OperationalError(str(error)) from error
     prepared.add(url)
