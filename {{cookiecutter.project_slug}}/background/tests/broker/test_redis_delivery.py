@@ -318,3 +318,23 @@ def test_what_redis_could_not_be_told_is_told_over_the_next_connection(redis: An
 
     assert (held, redis.hlen("unacked")) == (1, 0)
     assert address not in unforgotten
+
+
+def test_what_is_done_is_not_forgotten_about_if_redis_could_not_be_asked(
+    redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(redis, "a")
+    with consuming(redis) as (receiver, got):
+        drain(receiver)
+        got[0].ack()
+
+        def refuse(*args: Any, **options: Any) -> None:
+            raise ConnectionError("it is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(got[0].channel.client.connection, "send_command", refuse)
+            with pytest.raises(ConnectionError):
+                got[0].channel._brpop_start()
+        drain(receiver)
+
+        assert redis.hlen("unacked") == 0
