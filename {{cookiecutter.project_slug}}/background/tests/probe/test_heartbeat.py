@@ -158,13 +158,16 @@ def test_a_process_that_only_enqueues_says_nothing(file: Path, free_port: int) -
     assert not file.exists()
 
 
-def test_a_worker_s_consumer_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_s_consumer_says_that_it_waits_and_can_be_stopped(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer.Consumer, "ensure_connected", lambda self, connection: connection)
-    connection = Connection("amqp://127.0.0.1")
+    looks: list[bool] = []
+    waiting = object.__new__(Consumer)
+    waiting.controller = SimpleNamespace(soft_stop=SimpleNamespace(look=lambda: looks.append(True)))
 
-    connected = object.__new__(Consumer).ensure_connected(connection)
+    waiting.ensure_connected(Connection("amqp://127.0.0.1")).on_wait()
 
-    assert connected.on_wait is heartbeat.say_waiting
+    assert file.read_text() == f"{heartbeat.WAITING}\n"
+    assert looks == [True]
 
 
 def test_a_worker_is_ready_from_when_it_consumes_until_its_connection_is_lost(file: Path) -> None:
