@@ -12,6 +12,7 @@ import pytest
 
 from tests.baking import Project
 from tests.running.faults.ledger import Ledger
+from tests.running.faults.project.tail import Tail
 from tests.servers import Process, free_port, rabbitmq_node, redis_server, running, wait_until
 
 Installed = Callable[..., Project]
@@ -67,6 +68,18 @@ class Broker:
             os.killpg(self.process.popen.pid, signal.SIGCONT)
 
 
+class Load:
+    """The tasks of a queue that is kept full."""
+
+    def __init__(self, tail: Tail) -> None:
+        self.tail, self.done, self.sent = tail, 0, 0
+
+    def has_done(self, tasks: int) -> bool:
+        """Whether so many have come to an end."""
+        self.done += self.tail.ends()
+        return self.done >= tasks
+
+
 class Team:
     """A baked project with a broker, and the means to send tasks and to run workers."""
 
@@ -90,9 +103,9 @@ class Team:
         return running([self.python, *arguments], self.project.path, {**self.environment, **variables}, log)
 
     @contextmanager
-    def worker(self, concurrency: int = 4, *arguments: str, **variables: str) -> Iterator[Process]:
+    def worker(self, concurrency: int = 4, *arguments: str, app: str = "config", **variables: str) -> Iterator[Process]:
         """A worker that is ready."""
-        command = f"-m celery -A config {WORKER} --concurrency {concurrency}".split()
+        command = f"-m celery -A {app} {WORKER} --concurrency {concurrency}".split()
         with self.running(*command, "--hostname", f"worker{self.logs}@%h", *arguments, **variables) as worker:
             worker.wait_for(lambda: " ready." in worker.output(), "a worker")
             yield worker
@@ -111,6 +124,25 @@ class Team:
         with self.sending(count, seconds, first=first) as sender:
             wait_until(lambda: sender.popen.poll() is not None, "the end of the sender")
             assert sender.popen.returncode == 0, sender.output()
+
+    @contextmanager
+    def full_queue(self, waiting: int = 1000) -> Iterator["Load"]:
+        """While this lasts so many tasks of no length wait: more than a worker does until it is killed or stopped."""
+        for name in ("keep_full.py", "tail.py"):
+            shutil.copy(HERE / "project" / name, self.project.path)
+        sender = subprocess.Popen(
+            [self.python, "keep_full.py", str(waiting)],
+            cwd=self.project.path,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        load = Load(Tail(str(self.ledger.path)))
+        try:
+            yield load
+        finally:
+            load.sent = int(sender.communicate()[0])
 
     def run(self, code: str, *arguments: str) -> str:
         """Run Python code with the project's Django set up; return what it printed."""

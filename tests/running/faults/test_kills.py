@@ -7,20 +7,16 @@ empty, and the whole worker with its children is killed at a random moment. ``KI
 
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
 from functools import partial
 
 import pytest
 
-from tests.running.faults.conftest import HERE, Team
-from tests.running.faults.project.tail import Tail
+from tests.running.faults.conftest import Team
 from tests.servers import wait_until
 
 KILLS = int(os.environ.get("KILLS", "15"))
-WAITING = 1000  # tasks in the queue: more than a worker does until it is killed
 FIRST = 50  # tasks that a worker has done before it is killed
 VISIBILITY_TIMEOUT = 30.0  # seconds, in project/settings.py
 CONCURRENCY = 2
@@ -28,35 +24,16 @@ CONCURRENCY = 2
 
 @pytest.mark.parametrize("kind", ["redis", "valkey", "rabbitmq"], indirect=True)
 def test_the_whole_worker_is_killed_at_random_moments_under_full_load(team: Team) -> None:
-    for name in ("keep_full.py", "tail.py"):
-        shutil.copy(HERE / "project" / name, team.project.path)
     chance = random.Random(0)
-    tail = Tail(str(team.ledger.path))
-    done = 0
-
-    def has_done(tasks: int) -> bool:
-        nonlocal done
-        done += tail.ends()
-        return done >= tasks
-
-    sender = subprocess.Popen(
-        [team.python, "keep_full.py", str(WAITING)],
-        cwd=team.project.path,
-        env=team.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with team.full_queue() as load:
         for _ in range(KILLS):
             with team.worker(CONCURRENCY) as worker:
-                wait_until(partial(has_done, done + FIRST), "tasks done")
+                load.has_done(0)
+                wait_until(partial(load.has_done, load.done + FIRST), "tasks done")
                 time.sleep(chance.random() * 0.25)
                 os.killpg(worker.popen.pid, signal.SIGKILL)
                 worker.popen.wait()
-                has_done(0)
-    finally:
-        sent = int(sender.communicate()[0])
+    sent = load.sent
     with team.worker(CONCURRENCY):
         end = time.monotonic() + VISIBILITY_TIMEOUT + 30
         while len(team.ledger.count("end")) < sent and time.monotonic() < end:

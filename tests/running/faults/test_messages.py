@@ -131,3 +131,38 @@ def test_two_projects_on_one_redis_do_not_take_each_other_s_tasks(team: Team) ->
     assert set(team.ledger.count("end")) == {*range(tasks), *range(2 * tasks, 2 * tasks + 50)}
     assert set(ledger.count("end")) == set(range(tasks, 2 * tasks))
     assert set(team.ledger.count("end").values()) == set(ledger.count("end").values()) == {1}
+
+
+SEND = """
+import sys
+import {app}
+for number in range(int(sys.argv[1]), int(sys.argv[2])):
+    recorded.work.delay(number, 0)
+    recorded.note("sent", number)
+"""
+LEFT = """
+import os
+from redis import Redis
+redis = Redis.from_url(os.environ["CELERY_BROKER_URL"])
+names = ("default", "unacked", "unacked_index")
+print(redis.exists(*(f"my_project:{name}" for name in names)))
+"""
+
+
+@pytest.mark.parametrize("kind", ["redis"], indirect=True)
+def test_stock_kombu_and_this_project_share_the_queues(team: Team) -> None:
+    """As old and new processes do during a deployment."""
+    shutil.copy(HERE / "project/stock.py", team.project.path)
+    with team.worker(1) as own, team.worker(1, app="stock") as stock:
+        for number, app in enumerate(["config", "stock"] * 2):
+            team.run(SEND.format(app=app), str(number * 500), str((number + 1) * 500))
+        team.wait_until_done(60, 2000)
+        wait_until(lambda: team.run(LEFT).strip() == "0", "the last acknowledgement", 15)
+        done = [worker.output().count(" succeeded in ") for worker in (own, stock)]
+
+    print(
+        f"2000 tasks: {done[0]} by this project's worker and {done[1]} by one of stock kombu, {len(team.ledger.lost())} lost"
+    )
+    assert min(done) > 100
+    assert set(team.ledger.count("start").values()) == {1}
+    assert team.ledger.lost() == []
