@@ -103,6 +103,6 @@ class Consumer(consumer.Consumer):
         self.set_aside(message, repr(exc))
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """Set the message aside, and record a failure for whoever waits for the result, as Celery does."""
+        """Set the message aside, and record a failure for the caller that waits for the result, as Celery does."""
         if self.keep(message, f"no task {exc} is registered"):
             super().on_unknown_task(body, message, exc)

@@ -1,7 +1,7 @@
 """The pool of processes, when its worker is stopped or loses its broker.
 
 Celery 5.7.0 forgets each task that no process has accepted yet, also one that was already written to a process
-(``AsynPool.flush``). The process runs it, and nobody reads that it is done. So its message is given back and it runs again,
+(``AsynPool.flush``). The process runs it, and no one reads that it is done. So its message is given back and it runs again,
 and the process waits for 30 seconds to be heard (``billiard.pool.Worker._ensure_messages_consumed``).
 
 systemd and terminals send a signal to all processes of a worker. SIGTERM ends a process of Celery's pool with its task. Here

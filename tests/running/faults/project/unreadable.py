@@ -31,13 +31,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "id is an object": {"id": {"a": 1}},
     "time limit is text": {"timelimit": "x"},
     "time limits are text": {"timelimit": ["x", "y"]},
-    "eta is no time": {"eta": "x"},
+    "eta is not a time": {"eta": "x"},
     "eta is an object": {"eta": {"a": 1}},
-    "expires is no time": {"expires": "x"},
+    "expires is not a time": {"expires": "x"},
     "content type is unknown": {"type": "application/x-foo"},
     "content type is pickle": {"type": "application/x-python-serialize"},
-    "body is no UTF-8": {"body": b"\xff\xfe\xfa"},
-    "body is no JSON": {"body": b"{{"},
+    "body is not UTF-8": {"body": b"\xff\xfe\xfa"},
+    "body is not JSON": {"body": b"{{"},
     "body is an object": {"body": {"a": 1}},
     "body is an empty list": {"body": []},
     "body has two parts": {"body": [1, 2]},
@@ -50,7 +50,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 # Of Redis alone: the envelope that kombu puts around a message. A function changes a good one; text stands for itself.
 ENVELOPES: dict[str, Any] = {
-    "is no JSON": "garbage",
+    "is not JSON": "garbage",
     "is a list": "[1]",
     "is null": "null",
     "is a number": "5",
