@@ -1,5 +1,6 @@
 """The class of every task of the project."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,13 @@ from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
 
 from background.broker import delayed_delivery
+
+# What a result backend in Redis raises if it can't store anything. A project with RabbitMQ does not install redis-py.
+FULL: tuple[type[Exception], ...] = ()
+with suppress(ImportError):
+    from redis.exceptions import OutOfMemoryError
+
+    FULL = (OutOfMemoryError,)
 
 
 class BrokerUnavailableError(OperationalError):
@@ -30,8 +38,8 @@ class Task(DjangoTask):
 
     @property
     def unavailable_errors(self) -> tuple[type[Exception], ...]:
-        """What enqueueing the task, or reading its state, raises while the broker or the result backend is down."""
-        return (BrokerUnavailableError, *getattr(self.backend, "connection_errors", ()))
+        """What enqueueing the task, or storing or reading its state, raises while broker or result backend is down or full."""
+        return (BrokerUnavailableError, *FULL, *getattr(self.backend, "connection_errors", ()))
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:
         """Enqueue the task. ``delay`` and ``delay_on_commit`` come here too.

@@ -42,11 +42,14 @@ redis.config_set("maxmemory-policy", "noeviction")
 redis.config_set("maxmemory", sys.argv[1])
 """
 ENQUEUE = """
+import uuid
+from django.test import Client
 from background.task import BrokerUnavailableError
 try:
     recorded.work.delay(10**6, 0)
 except BrokerUnavailableError as error:
     print(error)
+print("page:", Client().post("/", {"months": 1, "task_id": str(uuid.uuid4())}).status_code)
 """
 PING = """
 from config.celery import app
@@ -63,7 +66,10 @@ def test_a_full_redis_refuses_tasks_and_is_drained(team: Team) -> None:
     team.send(tasks, 0)
     team.run(FULL, "1")
 
-    assert "command not allowed when used memory > 'maxmemory'" in team.run(ENQUEUE)
+    refused, page = team.run(ENQUEUE).splitlines()
+    assert refused.startswith("recorded.work was not enqueued")
+    assert refused.endswith("used memory > 'maxmemory'.")
+    assert page == "page: 503"
     with team.worker(2) as worker:
         ping = team.run(PING)
         team.wait_until_done(60, tasks)
