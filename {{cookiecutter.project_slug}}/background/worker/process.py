@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from billiard.common import REMAP_SIGTERM
 from celery.apps import worker
 from celery.concurrency import get_implementation, prefork
 
@@ -43,13 +42,9 @@ class Worker(worker.Worker):
         return super().prepare_args(**kwargs)
 
     def install_platform_tweaks(self, worker: Any) -> None:
-        """Install the handlers of signals.
-
-        SIGINT and SIGQUIT stop a worker softly, and so does SIGTERM under ``REMAP_SIGTERM=SIGQUIT``. By itself, SIGTERM
-        has no time limit: the worker waits for its tasks.
-        """
+        """Install the handlers of signals."""
         super().install_platform_tweaks(worker)
-        self.soft_stop.install("SIGINT", "SIGQUIT", *(["SIGTERM"] if REMAP_SIGTERM == "SIGQUIT" else []))
+        self.soft_stop.install()
 
 
 def be_patient(conf: Any) -> None:

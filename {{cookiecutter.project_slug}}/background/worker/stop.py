@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
+from billiard.common import REMAP_SIGTERM
 from celery import bootsteps, platforms
 from celery.concurrency import prefork
 from celery.exceptions import WorkerTerminate
@@ -26,47 +27,59 @@ LOOK = 0.25  # seconds between two looks for a signal, and for the end of the la
 class SoftStop:
     """The soft stop of one worker.
 
-    The first signal begins it, the second ends its time, and the third ends the worker at once.
+    SIGTERM gives the tasks all the time that they want. SIGQUIT and SIGINT limit it, also after a SIGTERM: the first one begins
+    their time, the second ends it, and the third ends the worker at once.
     """
 
     def __init__(self, worker: Any) -> None:
         self.worker = worker
-        self.signals = 0
+        self.asked_by = ""  # the first signal
+        self.limits = 0  # signals that limit the time
+        self.has_begun = False
         self.end: float | None = None  # of the tasks' time, on the monotonic clock
 
-    def install(self, *names: str) -> None:
-        """Begin at these signals."""
-        for name in names:
-            platforms.signals[name] = self.on_signal
+    def install(self) -> None:
+        """Stop at these signals. With ``REMAP_SIGTERM=SIGQUIT``, SIGTERM is like SIGQUIT."""
+        for name in ("SIGINT", "SIGQUIT", "SIGTERM"):
+            platforms.signals[name] = (
+                self.on_limit if name != "SIGTERM" or REMAP_SIGTERM == "SIGQUIT" else self.on_signal
+            )
 
     def on_signal(self, number: int = 0, frame: Any = None) -> None:
-        """Count the signal.
+        """Ask the worker's loop to stop."""
+        self.asked_by = self.asked_by or (signal.Signals(number).name if number else "a signal")
+
+    def on_limit(self, number: int = 0, frame: Any = None) -> None:
+        """Ask the worker's loop to stop within the time for it.
 
         Raises:
             WorkerTerminate: it is the third. This ends the worker from wherever it is.
         """
-        self.signals += 1
-        self.name = signal.Signals(number).name if number else ""
-        if self.signals > 2:
+        self.on_signal(number, frame)
+        self.limits += 1
+        if self.limits > 2:
             raise WorkerTerminate(EX_FAILURE)
 
     def look(self) -> None:
         """Go on with the stop, if one was asked for. The worker's loop calls this again and again."""
-        if not self.signals or state.should_stop is not None or state.should_terminate is not None:
+        if not self.asked_by or state.should_stop is not None or state.should_terminate is not None:
             return
-        if self.end is None:
+        if not self.has_begun:
             self.begin()
+        if self.limits and self.end is None:
+            timeout = self.worker.app.conf.worker_soft_shutdown_timeout
+            logger.warning("The tasks of this worker have up to %g seconds to end.", timeout)
+            self.end = monotonic() + timeout
         if not state.reserved_requests:
             state.should_stop = EX_OK
-        elif self.signals > 1 or (self.end is not None and monotonic() >= self.end):
+        elif self.end is not None and (self.limits > 1 or monotonic() >= self.end):
             self.cut_short()
 
     def begin(self) -> None:
         """Take no more messages."""
-        timeout = self.worker.app.conf.worker_soft_shutdown_timeout
-        self.end = monotonic() + timeout
-        logger.warning("The worker stops. Its tasks have up to %g seconds to end.", timeout)
-        worker_shutting_down.send(sender=self.worker.hostname, sig=self.name, how="Warm", exitcode=EX_OK)
+        self.has_begun = True
+        logger.warning("The worker stops (%s). It takes no more messages.", self.asked_by)
+        worker_shutting_down.send(sender=self.worker.hostname, sig=self.asked_by, how="Warm", exitcode=EX_OK)
         consumer = self.worker.consumer
         if consumer.task_consumer:
             with suppress(*consumer.connection_errors, *consumer.channel_errors):

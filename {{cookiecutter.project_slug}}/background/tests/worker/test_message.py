@@ -8,7 +8,7 @@ from kombu.message import Message
 
 from background.worker.message import fault_of
 
-HEADERS = {"task": "base.tasks.build_report", "id": "a", "eta": None, "expires": None, "timelimit": [None, None]}
+HEADERS = {"task": "tests.report", "id": "a", "eta": None, "expires": None, "timelimit": [None, None]}
 OPTIONS = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 BODY = [[], {"months": 1}, OPTIONS]
 
