@@ -17,10 +17,11 @@ from redis import Redis  # noqa: E402
 
 if __name__ == "__main__":
     client = Redis.from_url(settings.CELERY_BROKER_URL, socket_timeout=None)  # it waits for as long as nothing is sent
+    queue = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] + settings.CELERY_TASK_DEFAULT_QUEUE
     with Path(sys.argv[1]).open("w", buffering=1) as file:
         print("watching", flush=True)
         while True:
-            message = json.loads(client.blpop(["default"])[1])
+            message = json.loads(client.blpop([queue])[1])
             headers = message["headers"]
             process = int(headers["origin"].split("@")[0].removeprefix("gen"))
             print(json.dumps([headers["periodic_task_name"], process, time.time()]), file=file)
