@@ -28,10 +28,10 @@ def prepare(app: Any) -> None:
     Raises:
         OperationalError: RabbitMQ is down or does not answer.
     """
-    url = app.conf.broker_write_url
+    conf = app.conf
+    url = conf.broker_write_url
     if url in prepared:
         return
-    conf = app.conf
     limits = dict.fromkeys(("read_timeout", "write_timeout"), conf.broker_connection_timeout)
     with app.connection_for_write(transport_options=limits) as connection:
         if detect_quorum_queues(app, connection.transport.driver_type)[0]:

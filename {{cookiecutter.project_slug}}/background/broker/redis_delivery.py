@@ -112,12 +112,14 @@ class QoS(redis.QoS):
     def forget(self) -> None:
         """Forget what is done, over a connection of the pool, and wait for it.
 
+        Not in a transaction, which a full Redis refuses. A name that is left in the index alone stands for no message.
+
         Raises:
             redis.RedisError: Redis is away. The names are kept.
         """
         while names := self.names_of_done():
             try:
-                with self.pipe_or_acquire() as pipe:
+                with self.channel.conn_or_acquire() as client, client.pipeline(transaction=False) as pipe:
                     pipe.hdel(self.unacked_key, *names).zrem(self.unacked_index_key, *names).execute()
             except ERRORS:
                 self.done.extendleft(names)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.utils.log import get_logger
-from celery.worker import consumer
+from celery.worker import consumer, state
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
@@ -16,6 +16,11 @@ logger = get_logger(__name__)
 
 # What Celery's code raises if a message has another form than it expects.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+
+
+def is_reserved(message: Any) -> bool:
+    """Whether this worker already holds the message to run its task. It runs then, whatever comes after."""
+    return any(request.message is message for request in list(state.requests.values()))
 
 
 class Consumer(consumer.Consumer):
@@ -41,7 +46,7 @@ class Consumer(consumer.Consumer):
             try:
                 handle(message)
             except MALFORMED as error:
-                if message.acknowledged:
+                if message.acknowledged or is_reserved(message):
                     raise
                 self.set_aside(message, repr(error))
 

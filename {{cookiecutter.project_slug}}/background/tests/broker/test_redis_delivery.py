@@ -296,6 +296,23 @@ def test_a_full_redis_is_drained(redis: Any) -> None:
     assert redis.hlen("unacked") == redis.llen("tasks") == 0
 
 
+def test_a_full_redis_is_told_at_the_end_what_is_done(redis: Any) -> None:
+    send(redis, "a", "b")
+    with consuming(redis) as (receiver, got):
+        drain(receiver)
+        receiver.default_channel.closed = True  # no call is to come
+        redis.config_set("maxmemory", "1")
+        try:
+            for message in got:
+                message.ack()
+        finally:
+            redis.config_set("maxmemory", "0")
+            receiver.default_channel.closed = False
+
+    assert len(got) == 2
+    assert redis.hlen("unacked") == redis.zcard("unacked_index") == redis.llen("tasks") == 0
+
+
 def test_what_redis_could_not_be_told_is_told_over_the_next_connection(redis: Any) -> None:
     send(redis, "a")
     with consuming(redis) as (receiver, got):
