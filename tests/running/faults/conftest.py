@@ -20,6 +20,11 @@ TASKS = 2000
 # As compose.production.yaml starts it, but for both queues.
 WORKER = "worker --include recorded --loglevel INFO --queues default,long --without-gossip --without-mingle --without-heartbeat"
 HERE = Path(__file__).parent
+HELD = """
+import os
+from redis import Redis
+print(Redis.from_url(os.environ["CELERY_BROKER_URL"]).hlen("my_project:unacked"))
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,16 +117,16 @@ class Team:
 
     @contextmanager
     def sending(
-        self, count: int = TASKS, seconds: float = 0.02, per_second: float = 1e6, first: int = 0
+        self, count: int = TASKS, seconds: float = 0.02, per_second: float = 1e6, first: int = 0, **variables: str
     ) -> Iterator[Process]:
-        """A process that enqueues tasks of so many seconds, so many a second."""
+        """A process that enqueues tasks of so many seconds, so many a second, with these variables of its environment."""
         arguments = map(str, (first, count, seconds, per_second))
-        with self.running("send.py", *arguments) as sender:
+        with self.running("send.py", *arguments, **variables) as sender:
             yield sender
 
-    def send(self, count: int = TASKS, seconds: float = 0.02, first: int = 0) -> None:
+    def send(self, count: int = TASKS, seconds: float = 0.02, first: int = 0, **variables: str) -> None:
         """Enqueue tasks of so many seconds, and wait until all are enqueued."""
-        with self.sending(count, seconds, first=first) as sender:
+        with self.sending(count, seconds, 1e6, first, **variables) as sender:
             wait_until(lambda: sender.popen.poll() is not None, "the end of the sender")
             assert sender.popen.returncode == 0, sender.output()
 
@@ -156,6 +161,10 @@ class Team:
             text=True,
         )
         return done.stdout
+
+    def held(self) -> int:
+        """How many messages in Redis workers hold, or have held when they were killed."""
+        return int(self.run(HELD))
 
     def wait_until_done(self, seconds: float, tasks: int = TASKS) -> None:
         """Wait until every task has come to an end."""

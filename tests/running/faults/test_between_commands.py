@@ -20,23 +20,10 @@ from tests.servers import Process, wait_until
 
 REQUESTS = int(os.environ.get("REQUESTS", "3"))  # the requests at which a worker is killed: 1 to this
 LATER = 25  # seconds: a worker holds a task until then, and the visibility timeout has not passed
-SEND_LATER = """
-import sys
-first, count = int(sys.argv[1]), int(sys.argv[2])
-for number in range(first, first + count):
-    recorded.work.apply_async((number, 0), countdown=float(sys.argv[3]))
-    recorded.note("sent", number)
-"""
 
 
 def kill(worker: Process) -> None:
     os.killpg(worker.popen.pid, signal.SIGKILL)
-
-
-def held(team: Team) -> int:
-    """How many messages workers hold, or have held when they were killed."""
-    count = "from redis import Redis; print(Redis(port=int(sys.argv[1]), db=1).hlen('my_project:unacked'))"
-    return int(team.run(f"import sys; {count}", str(team.broker.port)))
 
 
 def kill_at_each_request(team: Team, pattern: bytes, before: Callable[[Process], None]) -> int:
@@ -64,7 +51,7 @@ def finish(team: Team, what: str, kills: int) -> None:
     sent = len(team.ledger.count("sent"))
     with team.worker(2):
         team.wait_until_done(VISIBILITY_TIMEOUT + LATER + 30, sent)
-        wait_until(lambda: held(team) == 0, "the last acknowledgement", 30)
+        wait_until(lambda: team.held() == 0, "the last acknowledgement", 30)
 
     again = sum(times - 1 for times in team.ledger.count("start").values())
     print(
@@ -87,17 +74,17 @@ def test_a_worker_is_killed_while_it_gives_back_what_it_holds(team: Team) -> Non
     number = count(step=5)
 
     def send(worker: Process) -> None:
-        team.run(SEND_LATER, str(next(number)), "5", str(LATER))
-        wait_until(lambda: held(team) >= 5, "messages in hand")
+        team.send(5, 0, first=next(number), COUNTDOWN=str(LATER))
+        wait_until(lambda: team.held() >= 5, "messages in hand")
 
     finish(team, "giving back", kill_at_each_request(team, b"unacked", send))
 
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)
 def test_a_worker_is_killed_while_it_gives_back_what_others_held(team: Team) -> None:
-    team.run(SEND_LATER, "0", "200", str(LATER))
+    team.send(200, 0, COUNTDOWN=str(LATER))
     with team.worker(1) as worker:
-        wait_until(lambda: held(team) == 200, "messages in hand")
+        wait_until(lambda: team.held() == 200, "messages in hand")
         kill(worker)
     time.sleep(VISIBILITY_TIMEOUT)
 

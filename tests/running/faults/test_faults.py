@@ -112,8 +112,7 @@ def test_the_connection_that_takes_messages_is_ended_again_and_again(team: Team)
         team.send()
         ended = int(team.run(END_TAKING, str(team.broker.port), str(team.ledger.path), str(TASKS)))
         team.wait_until_done(VISIBILITY_TIMEOUT + 30)
-        held = "import redis, sys; print(redis.Redis(port=int(sys.argv[1]), db=1).hlen('my_project:unacked'))"
-        wait_until(lambda: int(team.run(held, str(team.broker.port))) == 0, "an empty record", VISIBILITY_TIMEOUT + 30)
+        wait_until(lambda: team.held() == 0, "an empty record", VISIBILITY_TIMEOUT + 30)
         assert worker.popen.poll() is None, worker.output()
 
     print(f"{ended} connections were ended")

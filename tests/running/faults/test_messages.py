@@ -122,13 +122,12 @@ def test_two_projects_on_one_redis_do_not_take_each_other_s_tasks(team: Team) ->
     tasks = 300
     with team.worker(2), team.worker(2, **other):
         with (
-            team.running("send.py", "0", str(tasks), "0", "1e6"),
-            team.running("send.py", str(tasks), str(tasks), "0", "1e6", **other),
+            team.sending(tasks, 0),
+            team.sending(tasks, 0, 1e6, tasks, **other),
         ):
             team.wait_until_done(60, tasks)
             wait_until(lambda: len(ledger.count("end")) == tasks, "the other project's tasks")
-        with team.running("send.py", str(2 * tasks), "50", "0", "1e6", CELERY_BROKER_KEY_PREFIX="") as sender:
-            wait_until(lambda: sender.popen.poll() is not None, "the sender without a prefix")
+        team.send(50, 0, first=2 * tasks, CELERY_BROKER_KEY_PREFIX="")
         with team.worker(2, CELERY_BROKER_KEY_PREFIX=""):
             team.wait_until_done(60, tasks + 50)
 
@@ -139,13 +138,6 @@ def test_two_projects_on_one_redis_do_not_take_each_other_s_tasks(team: Team) ->
     assert set(team.ledger.count("end").values()) == set(ledger.count("end").values()) == {1}
 
 
-SEND = """
-import sys
-import {app}
-for number in range(int(sys.argv[1]), int(sys.argv[2])):
-    recorded.work.delay(number, 0)
-    recorded.note("sent", number)
-"""
 LEFT = """
 import os
 from redis import Redis
@@ -161,7 +153,7 @@ def test_stock_kombu_and_this_project_share_the_queues(team: Team) -> None:
     shutil.copy(HERE / "project/stock.py", team.project.path)
     with team.worker(1) as own, team.worker(1, app="stock") as stock:
         for number, app in enumerate(["config", "stock"] * 2):
-            team.run(SEND.format(app=app), str(number * 500), str((number + 1) * 500))
+            team.send(500, 0, first=number * 500, APP=app)
         team.wait_until_done(60, 2000)
         wait_until(lambda: team.run(LEFT).strip() == "0", "the last acknowledgement", 15)
         done = [worker.output().count(" succeeded in ") for worker in (own, stock)]
