@@ -1,9 +1,11 @@
-"""The ASGI entry point. It uses the production settings unless the environment says otherwise."""
+"""The ASGI entry point. It uses the production settings (config/celery.py) unless the environment names others."""
 
-import os
-
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+# Each request has a thread of its own here. Connections that are kept would stay open with nobody to use them again.
+# https://docs.djangoproject.com/en/stable/ref/databases/#persistent-database-connections
+for database in settings.DATABASES.values():
+    database["CONN_MAX_AGE"] = 0
 
 application = get_asgi_application()
