@@ -5,6 +5,7 @@ therefore ask ``/health/web/``. Only people and monitoring ask ``/health/``.
 """
 
 import dataclasses
+import logging
 from datetime import timedelta
 
 import django.db
@@ -12,8 +13,10 @@ from celery import Celery
 from celery.app import app_or_default
 from django.conf import settings
 from django.db import connection
+from health_check import checks
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
+from health_check.views import HealthCheckView
 from kombu.exceptions import OperationalError
 
 from background.beat import lease
@@ -22,12 +25,34 @@ from background.broker.connection import with_timeout
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
 
 
-@dataclasses.dataclass
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Log a check that fails in one line. It is asked again and again while something is away."""
+    if record.levelno == logging.WARNING and record.exc_info:
+        record.msg, record.args = "%s: %s", (record.getMessage(), record.exc_info[1])
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("health_check").addFilter(without_traceback)
+
+
+@dataclasses.dataclass(repr=False)
+class Database(checks.Database):
+    """Asks the database. Its name is for people."""
+
+    def __repr__(self) -> str:
+        return "Database"
+
+
+@dataclasses.dataclass(repr=False)
 class Broker(HealthCheck):
     """Connects to the broker of ``CELERY_BROKER_URL``, of any kind, and waits for its answer."""
 
-    app: Celery = dataclasses.field(default_factory=app_or_default, repr=False)
+    app: Celery = dataclasses.field(default_factory=app_or_default)
     timeout = timedelta(seconds=2 * PATIENCE)
+
+    def __repr__(self) -> str:
+        return "Broker"
 
     def run(self) -> None:
         """Make a new connection, and close it.
@@ -43,12 +68,15 @@ class Broker(HealthCheck):
                 raise ServiceUnavailable("The broker is unreachable.") from error
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Schedule(HealthCheck):
     """Tells from the lease of the schedule whether a beat sends what is due."""
 
     # The longest without a tick: a hand-over takes up to 15 seconds.
-    silence: timedelta = dataclasses.field(default=timedelta(seconds=30), repr=False)
+    silence: timedelta = timedelta(seconds=30)
+
+    def __repr__(self) -> str:
+        return "Schedule"
 
     def run(self) -> None:
         """Ask the database in one query.
@@ -67,8 +95,15 @@ class Schedule(HealthCheck):
             raise ServiceUnavailable(f"No beat has ticked for {tenure.age.total_seconds():.0f} seconds.")
 
 
+class HealthView(HealthCheckView):
+    """The page of django-health-check in the project's name. ``?format=json`` and the like are the library's."""
+
+    template_name = "background/health.html"
+    extra_context = {"project_name": settings.PROJECT_NAME}
+
+
 # What a page needs.
-WEB_CHECKS = ["health_check.Database"]
+WEB_CHECKS = ["background.health.Database"]
 
 # With eager tasks the project needs neither a broker nor beat.
 WITH_BROKER = ["background.health.Broker", "background.health.Schedule"]

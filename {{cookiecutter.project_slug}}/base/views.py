@@ -9,10 +9,11 @@ from typing import Any
 
 from celery.states import PENDING, READY_STATES, SUCCESS
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
@@ -25,21 +26,21 @@ QUEUED = "QUEUED"  # a state of our own: in Celery an unknown id has PENDING too
 
 
 def answer_503(view: View) -> View:
-    """Answer with a sentence within two seconds if the broker or the result backend is down."""
+    """Answer with a sentence if the broker, the result backend or the database is down. A line of the log says which."""
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
-        except build_report.unavailable_errors:
-            logger.exception("The broker or the result backend is unreachable.")
+        except (*build_report.unavailable_errors, OperationalError, InterfaceError) as error:
+            logger.error("%s can't be answered now: %s", request.path, error)
             return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     return wrapped
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @answer_503
 def report_form(request: HttpRequest) -> HttpResponse:
     """Show the form. When it is sent, start a report and redirect to its page.
@@ -71,7 +72,7 @@ def enqueue(task_id: str, months: int) -> None:
 
 
 @never_cache
-@require_GET
+@require_safe
 @answer_503
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Show a report or its progress. The page's script updates it. Without JavaScript it reloads itself.
@@ -85,7 +86,7 @@ def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @answer_503
 def report_status(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """The progress of a report for the page's script: the dictionary that ``status`` returns."""

@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from health_check.views import HealthCheckView
 
 from background import health
 
@@ -12,7 +11,7 @@ admin.site.site_title = settings.PROJECT_NAME
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("health/", HealthCheckView.as_view(checks=health.CHECKS)),
-    path("health/web/", HealthCheckView.as_view(checks=health.WEB_CHECKS)),
+    path("health/", health.HealthView.as_view(checks=health.CHECKS)),
+    path("health/web/", health.HealthView.as_view(checks=health.WEB_CHECKS)),
     path("", include("base.urls")),
 ]

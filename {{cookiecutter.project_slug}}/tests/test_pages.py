@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -26,3 +27,21 @@ def test_a_visitor_is_asked_to_log_in_to_the_admin(client: Client) -> None:
 
     assert response.status_code == HTTPStatus.FOUND
     assert response["Location"].startswith(reverse("admin:login"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("url", ["/health/", "/health/web/"])
+def test_a_monitor_may_ask_for_the_head_alone(client: Client, url: str) -> None:
+    response = client.head(url)
+
+    assert response.status_code == HTTPStatus.OK
+    assert response.content == b""
+
+
+@pytest.mark.django_db
+def test_the_health_page_speaks_to_people(client: Client) -> None:
+    page = client.get("/health/").text
+
+    assert settings.PROJECT_NAME in page
+    assert '<th scope="row">Database</th>' in page
+    assert client.get("/health/web/?format=json").json() == {"Database": "OK"}

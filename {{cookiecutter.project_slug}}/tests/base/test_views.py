@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.staticfiles import finders
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
@@ -179,3 +180,56 @@ def test_the_page_names_the_project(client: Client, settings: LazySettings) -> N
 @pytest.mark.parametrize("name", ["base/page.css", "base/report.js"])
 def test_what_the_pages_load_is_there(name: str) -> None:
     assert finders.find(name)
+
+
+@pytest.mark.parametrize("url", [FORM, reverse("base:report_status", args=[uuid.uuid4()])])
+def test_a_monitor_may_ask_for_the_head_alone(client: Client, url: str) -> None:
+    response = client.head(url)
+
+    assert response.status_code == HTTPStatus.OK
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailableError, OperationalError])
+def test_what_is_away_is_one_line_of_the_log(
+    client: Client,
+    task_id: str,
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*args: Any) -> None:
+        raise error("it is away")
+
+    monkeypatch.setattr(build_report.backend, "get_task_meta", fail)
+    response = client.get(reverse("base:report_status", args=[task_id]))
+
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "it is away" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_page_that_is_missing_is_one_of_the_project_s(client: Client) -> None:
+    response = client.get("/missing/")
+
+    assert response.status_code == HTTPStatus.NOT_FOUND
+    assert "There is no page at this address." in response.text
+
+
+def test_a_form_without_its_cookie_is_refused_on_a_page_of_the_project_s() -> None:
+    response = Client(enforce_csrf_checks=True).post("/")
+
+    assert response.status_code == HTTPStatus.FORBIDDEN
+    assert "send it again" in response.text
+
+
+def test_an_error_is_answered_by_a_page_of_the_project_s(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("base.views.render", fail)
+    response = client.get("/")
+
+    assert response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert "The reason is in its log." in response.text

@@ -27,6 +27,7 @@ async function watch(url, done = () => false) {
       show(status);
       if (status.ready) return;
     } catch {
+      if (done()) return;
       box.querySelector("[role=status]").textContent = "The server does not respond. Trying again";
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
