@@ -181,6 +181,9 @@ def test_eager_in_production(app: Celery, settings: Settings, eager: bool, debug
         ("amqp://host", True, ["W005"]),
         ("amqps://host", {"server_hostname": None, "cert_reqs": ssl.CERT_NONE}, ["W005"]),
         ("memory://", None, []),
+        ("redis+socket:///run/redis.sock?virtual_host=1", None, []),
+        ("sentinel://host:1;sentinel://other:2", None, []),
+        ("redis://[no-address", None, []),
     ],
 )
 def test_the_certificate_of_the_broker(app: Celery, url: str, options: Any, found: list[str]) -> None:
