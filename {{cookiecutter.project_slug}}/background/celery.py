@@ -21,6 +21,15 @@ class App(Celery):
     # A lost connection is retried every two seconds, and Redis and Valkey have a transport of the project's own.
     amqp_cls = "background.broker.connection:AMQP"
 
+    # Whether this process is a worker, or one of its pool's.
+    is_worker = False
+
+    def _get_backend(self) -> Any:
+        """Results in the database are stored over a connection that is looked after."""
+        if self.conf.result_backend == "django-db":
+            self.backend_cls = "background.results:DatabaseBackend"
+        return super()._get_backend()
+
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - as Celery has it
         """A worker refuses to run without a broker, and is patient with a slow one."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.contrib.django.task import DjangoTask
 from celery.exceptions import TaskRevokedError
-from celery.result import AsyncResult, EagerResult
+from celery.result import AsyncResult, EagerResult, allow_join_result
 from celery.states import PROPAGATE_STATES, REVOKED, SUCCESS
 from celery.utils.time import maybe_make_aware
 from django.utils import timezone
@@ -21,6 +21,11 @@ with suppress(ImportError):
     from redis.exceptions import OutOfMemoryError
 
     FULL = (OutOfMemoryError,)
+
+
+# Celery's own tasks that give back what others return.
+MAPS = ("celery.map", "celery.starmap")  # ``chunks`` is a group of the second
+ACCUMULATE = "celery.accumulate"  # what ``self.replace`` puts behind a group
 
 
 class BrokerUnavailableError(OperationalError):
@@ -52,12 +57,17 @@ class Task(DjangoTask):
                 enqueueing it again can run it twice.
             celery.exceptions.QueueNotFound: its queue is not in ``task_queues``, so no worker would find it.
             kombu.exceptions.EncodeError: an argument is not JSON.
+            ValueError: the time limits contradict each other.
         """
         conf = self.app.conf
+        if options.get("time_limit") or options.get("soft_time_limit"):
+            options["time_limit"], options["soft_time_limit"] = self.time_limits(**options)
         if conf.task_always_eager:
             # An unknown queue is refused here too. Celery does not look at queues in eager mode.
             self.app.amqp.router.route({**self._get_exec_options(), **options}, self.name, args, kwargs)
             return super().apply_async(args, kwargs, **options)
+        if self.is_read_by_others(kwargs, options):
+            options["ignore_result"] = False
         # RabbitMQ's confirmation has no time limit of its own.
         options.setdefault("confirm_timeout", conf.broker_connection_timeout)
         try:
@@ -72,6 +82,49 @@ class Task(DjangoTask):
             raise BrokerUnavailableError(
                 f"{self.name} was not enqueued. The broker is unreachable or full: {reason}"
             ) from error
+
+    def time_limits(
+        self, time_limit: float | None = None, soft_time_limit: float | None = None, **options: Any
+    ) -> tuple[float | None, float | None]:
+        """The hard and the soft limit of one call, in seconds. What it does not name is the task's own.
+
+        A worker waits for the soft limit first. So a hard limit below the task's soft one would do nothing. Then the
+        soft limit becomes as much shorter as the hard one is.
+
+        Raises:
+            ValueError: the soft limit is not below the hard one, or a broker would hand the task out again before its
+                hard limit.
+        """
+        hard, soft = time_limit or self.time_limit, soft_time_limit or self.soft_time_limit
+        if hard and soft and soft >= hard and not soft_time_limit:
+            soft = soft * hard / self.time_limit if self.time_limit and soft < self.time_limit else 0.9 * hard
+        if hard and soft and soft >= hard:
+            raise ValueError(f"{self.name}: soft_time_limit ({soft} s) must be shorter than time_limit ({hard} s).")
+        visibility = self.app.conf.broker_transport_options.get("visibility_timeout")
+        if self.acks_late and hard and visibility and hard >= visibility:
+            raise ValueError(
+                f"{self.name}: time_limit ({hard} s) must be shorter than the visibility timeout ({visibility} s), after"
+                " which the broker hands the task out again."
+            )
+        return hard, soft
+
+    def is_read_by_others(self, kwargs: Any, options: dict[str, Any]) -> bool:
+        """Whether the result is needed though the task ignores it.
+
+        The body of a chord gets the results of its members. Redis hands them over in another way, but from a database
+        they are read, and a member without one would keep the body from running, without a word. Celery's own tasks
+        that gather what other tasks return are as the project's default, and so would ignore it.
+        """
+        if options.get("chord"):
+            return bool(not self.backend.supports_native_join)
+        if self.name in MAPS and kwargs:
+            return bool(not self.app.tasks[kwargs["task"]["task"]].ignore_result)
+        return bool(self.name == ACCUMULATE)
+
+    def on_replace(self, sig: Any) -> Any:
+        """Go on with another task, as ``replace`` says. In eager mode that one is run here, within this one."""
+        with allow_join_result():
+            return super().on_replace(sig)
 
     def apply(
         self,

@@ -14,9 +14,11 @@ import pytest
 from celery import Task, shared_task
 from celery.exceptions import QueueNotFound, TaskRevokedError
 from celery.states import REVOKED
+from django.db import IntegrityError
 from django.utils import timezone
 from kombu.exceptions import EncodeError
 
+from background.models import Lease
 from background.task import BrokerUnavailableError
 
 Run = Callable[..., Any]
@@ -90,6 +92,49 @@ def test_a_task_that_has_not_expired_is_run(options: dict[str, Any]) -> None:
 def test_an_error_of_the_task_itself_is_not_taken_for_the_broker_s() -> None:
     with pytest.raises(ConnectionRefusedError):
         fail_with_a_refused_connection.delay()
+
+
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [
+        ({"time_limit": 3}, (3, 2.7)),
+        ({"time_limit": 290}, (290, 270)),
+        ({"time_limit": 600}, (600, 270)),
+        ({"soft_time_limit": 10}, (300, 10)),
+        ({"time_limit": 20, "soft_time_limit": 10}, (20, 10)),
+    ],
+)
+def test_a_limit_of_one_call_is_kept_to(given: dict[str, float], limits: tuple[float, float]) -> None:
+    assert give_back.time_limits(**given) == limits
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"time_limit": 10, "soft_time_limit": 10}, {"time_limit": 10, "soft_time_limit": 20}, {"soft_time_limit": 300}],
+)
+def test_limits_that_contradict_each_other_are_refused(given: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be shorter than time_limit"):
+        give_back.apply_async([1], **given)
+
+
+def test_a_limit_beyond_the_visibility_timeout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(give_back.app.conf.broker_transport_options, "visibility_timeout", 900)
+
+    with pytest.raises(ValueError, match="visibility timeout"):
+        give_back.apply_async([1], time_limit=900)
+
+
+@shared_task(name="tests.break_the_transaction", ignore_result=False)
+def break_the_transaction() -> None:
+    Lease.objects.create(name="a", since=timezone.now(), ticked=timezone.now(), expires=timezone.now())
+    Lease.objects.create(name="a", since=timezone.now(), ticked=timezone.now(), expires=timezone.now())
+
+
+@pytest.mark.django_db
+def test_an_error_that_breaks_the_caller_s_transaction_is_the_one_that_is_raised() -> None:
+    """Its failure can't be stored there."""
+    with pytest.raises(IntegrityError):
+        break_the_transaction.delay()
 
 
 ENQUEUE = """

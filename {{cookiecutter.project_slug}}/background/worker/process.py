@@ -31,6 +31,7 @@ class Worker(worker.Worker):
                 " calls them. docs/broker.md says how to turn a broker on."
             )
         be_patient(conf)
+        self.app.is_worker = True
         self.soft_stop = SoftStop(self)
         conf.worker_consumer = "background.worker.consumer:Consumer"
         super().on_before_init(**kwargs)
