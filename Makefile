@@ -1,6 +1,7 @@
 # `make help` lists the targets. They need Python 3.11 or newer, git and make. The rest, uv included, goes into .venv.
 PYTHON ?= python3
-VENV := $(CURDIR)/.venv
+# Relative, as make separates names by blanks, which the path of the clone may contain.
+VENV := .venv
 WINDOWS := $(filter Windows_NT,$(OS))
 BIN := $(VENV)/$(if $(WINDOWS),Scripts,bin)
 TOOLS := $(VENV)/.constraints.txt
@@ -11,7 +12,7 @@ JOBS ?= 2
 # Whether commands that are pasted into this terminal find a uv.
 OWN_UV := $(shell command -v uv)
 # The private environment comes first, so that hooks and tests find this uv and no other.
-export PATH := $(BIN)$(if $(WINDOWS),;,:)$(PATH)
+export PATH := $(CURDIR)/$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
@@ -34,7 +35,7 @@ demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it
 	@echo "  $(DEMO)/base/tasks.py    the example tasks"
 	@echo "  $(DEMO)/docs/README.md   how background work works there, and how to turn a broker on"
 	@echo "To serve it, and build a report at http://127.0.0.1:8000, type:"
-	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV=$(BIN)/uv)"
+	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV='$(CURDIR)/$(BIN)/uv')"
 
 test: lint ## Run all checks and tests of the template
 	$(BIN)/pytest --numprocesses $(JOBS)

@@ -17,10 +17,13 @@ import click
 Answers = dict[str, Any]
 TEMPLATE = Path(__file__).resolve().parent
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
-QUESTIONS: dict[str, Any] = {
-    name: default
-    for name, default in json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8")).items()
-    if not name.startswith("_")
+CONTEXT: dict[str, Any] = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+QUESTIONS = {name: default for name, default in CONTEXT.items() if not name.startswith("_")}
+# What follows from the answers, as templates, in their order.
+DERIVED = {
+    name: template
+    for name, template in CONTEXT.items()
+    if name.startswith("__") and name not in ("__prompts__", "__refused_slug")
 }
 LONGEST = {"project_name": 200, "description": 200, "author_name": 200}  # characters, for titles and single lines
 
@@ -109,6 +112,16 @@ def slug(answers: Answers) -> list[str]:
     return []
 
 
+def default_slug(name: str) -> str:
+    """Return a slug for a project of this name. It is valid with every other answer."""
+    from slugify import slugify  # cookiecutter's own filter of this name uses it
+
+    plain = re.sub("_+", "_", slugify(name, separator="_"))[:40].strip("_")
+    found = plain if plain[:1].isalpha() else f"project_{plain}".strip("_")
+    tries = (found, f"{found}_project", f"project_{found}")
+    return next(each for each in tries if not slug({"project_slug": each, "database": "postgresql"}))
+
+
 def email(answers: Answers) -> list[str]:
     """The address looks like one. It becomes the sender of the project's mails."""
     value = answers["author_email"]
@@ -129,6 +142,17 @@ def timezone(answers: Answers) -> list[str]:
     # These mean "this machine's own" and "not set". The database of schedules can't store them.
     names = zoneinfo.available_timezones() - {"localtime", "Factory"}
     if not isinstance(value, str) or value not in names:
+        if offset := re.fullmatch(r"(?:UTC|GMT) ?([+-])0?(\d{1,2})", str(value).upper()):
+            # The database has POSIX's signs: Etc/GMT-2 is two hours ahead of UTC.
+            zone = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{offset[2]}"
+            return [
+                f"timezone {shown(value)} is not a time zone of the IANA database. Try a place such as Europe/Paris"
+                + (
+                    f", or {zone}, which is {offset[1]}{offset[2]} hours from UTC and has no summer time."
+                    if zone in names
+                    else "."
+                )
+            ]
         near = difflib.get_close_matches(str(value)[:80], names, n=1, cutoff=0.7)
         example = near[0] if near else "Europe/Paris"
         return [f"timezone {shown(value)} is not a time zone of the IANA database. Try {example} or UTC."]
@@ -170,6 +194,38 @@ def taken() -> set[str]:
 
 
 VALIDATORS: tuple[Callable[[Answers], list[str]], ...] = (unknown, texts, slug, email, timezone, choices)
+
+
+def correction(answers: Answers, found: list[str]) -> list[str]:
+    """Return lines with a command that bakes with these answers, but for the refused ones, which have to be typed anew."""
+    refused = [name for name in QUESTIONS if any(complaint.startswith(f"{name} ") for complaint in found)]
+    changed = {name: answers[name] for name in QUESTIONS if name not in refused and is_changed(name, answers)}
+    context = click.get_current_context(silent=True)
+    command = ["cookiecutter", str(answers.get("_template", TEMPLATE)), "--no-input", "--default-config"]
+    if context and context.params.get("output_dir") not in (None, "."):
+        command += ["--output-dir", str(context.params["output_dir"])]
+    command += [f"{name}={as_typed(answer)}" for name, answer in changed.items()]
+    import shlex  # here, because only a refusal needs it
+
+    dots = "".join(f" {name}='…'" for name in refused)
+    where = f", with a better answer in the place of {'each' if len(refused) > 1 else 'the'} …" if refused else ""
+    return [f"To bake with your other answers, type this{where}:", f"  {shlex.join(command)}{dots}"]
+
+
+def is_changed(name: str, answers: Answers) -> bool:
+    """Whether an answer is not the default."""
+    default = QUESTIONS[name]
+    if name == "project_slug":
+        return bool(answers[name] != default_slug(str(answers["project_name"])))
+    return bool(answers[name] != (default[0] if isinstance(default, list) else default))
+
+
+def as_typed(answer: object) -> str:
+    """Return the answer as ``name=value`` takes it: cookiecutter renders what has braces, so it becomes an expression."""
+    if isinstance(answer, bool):
+        return "yes" if answer else "no"
+    text = str(answer)
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if "{" in text else text
 
 
 def complaints(answers: Answers) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Environment, pass_environment
 from jinja2.ext import Extension
 
 TEMPLATE = Path(__file__).resolve().parent
@@ -62,14 +62,28 @@ def quarantine(answers: dict[str, Any]) -> str:
     return str(slug)
 
 
-def refusal(answers: dict[str, Any]) -> str:
+def default_slug(name: str) -> str:
+    """Return a slug for the project's name that is not refused: ``123 Go`` becomes ``project_123_go``."""
+    from answer_validators import default_slug  # not at the top: only some of a bake's environments need it
+
+    return str(default_slug(name))
+
+
+@pass_environment
+def refusal(environment: Environment, answers: dict[str, Any]) -> str:
     """Return the complaints of `answer_validators.py`, one a line, as the inside of a string literal of the hook.
 
-    Quotes, line breaks and non-ASCII characters are escaped, so that no answer can end the literal.
+    Quotes, line breaks and non-ASCII characters are escaped, so that no answer can end the literal. If there is none,
+    what follows from the answers is derived again: a replay brings it from a file, whose answers a person may have changed.
     """
-    from answer_validators import complaints  # not at the top: only one of a bake's four environments needs it
+    from answer_validators import DERIVED, complaints, correction  # not at the top, as above
 
-    lines = "\n".join(f"ERROR: {complaint}" for complaint in complaints(answers))
+    found = complaints(answers)
+    if not found:
+        for name, template in DERIVED.items():
+            answers[name] = environment.from_string(template).render(cookiecutter=answers)
+        return ""
+    lines = "\n".join([*(f"ERROR: {complaint}" for complaint in found), *correction(answers, found)])
     return lines.encode("unicode_escape").decode("ascii").replace('"', r"\"")
 
 
@@ -78,7 +92,8 @@ class TemplateExtension(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.filters.update(python=python, toml=toml, markdown=markdown, quarantine=quarantine, refusal=refusal)
+        environment.filters.update(python=python, toml=toml, markdown=markdown, default_slug=default_slug)
+        environment.filters.update(quarantine=quarantine, refusal=refusal)
         environment.globals["template_folder"] = str(TEMPLATE)
         skip_plain_texts(environment)
         forget_modules()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing it takes a tenth of the hook's time, so only what needs it does
     from subprocess import CompletedProcess
 
-LOCK_SECONDS = 120  # a first resolution over a slow network takes about 20
+LOCK_SECONDS = 60.0  # a first resolution over a slow network takes about 20
+SILENT_SECONDS = 5.0  # after which a person is told what is waited for
 GIT_SECONDS = 60  # a person may have to type the passphrase of a signing key
 COMMIT = 'git commit --message "First commit"'
 
@@ -16,13 +17,34 @@ def lock() -> None:
     """Write uv.lock from the user's own package index. ``BAKE_UV_LOCK=0`` leaves it out."""
     if os.environ.get("BAKE_UV_LOCK") == "0" or Path("uv.lock").exists():
         return
+    if why := why_not_locked():
+        print(
+            f"Could not write uv.lock: {why}. Once uv and the network are available, in {Path.cwd().name}, run: uv lock"
+        )
+
+
+def why_not_locked() -> str:
+    """Run ``uv lock``. Return why that failed, or nothing."""
     import subprocess
 
     try:
-        subprocess.run(["uv", "lock", "--quiet"], check=True, timeout=LOCK_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        by_hand = f"Once uv and the network are available, in {Path.cwd().name}, run: uv lock"
-        print(f"Could not write uv.lock: {reason('uv', error)}. {by_hand}")
+        uv = subprocess.Popen(["uv", "lock", "--quiet"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    except OSError as error:
+        return reason("uv", error)
+    with uv:
+        try:
+            try:
+                said = uv.communicate(timeout=SILENT_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                print("uv finds out which versions fit together. To skip this, press Ctrl+C.", flush=True)
+                said = uv.communicate(timeout=LOCK_SECONDS - SILENT_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            uv.kill()
+            return f"the package index did not answer within {LOCK_SECONDS:.0f} seconds"
+        except KeyboardInterrupt:
+            uv.kill()
+            return "it was skipped"
+    return (" ".join(said.split())[:300] or f"uv ended with status {uv.returncode}") if uv.returncode else ""
 
 
 def commit(made_by_cruft: bool) -> None:
@@ -52,11 +74,11 @@ def commit(made_by_cruft: bool) -> None:
         print(f"Could not make a Git repository: {reason('git', error)}. {by_hand}")
         return
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().partition("\n")[0]
+        said = (done.stderr or done.stdout).strip().partition("\n")[0] or "a hook of Git's ended without a word"
         print(f"Made a Git repository and staged all files, but could not commit: {said}.")
+        if "identity unknown" in said:
+            print("To tell Git who you are: git config --global user.name NAME; git config --global user.email ADDRESS")
         print(f"Once that is fixed, in {folder}, run: {COMMIT}")
-    else:
-        print("Made a Git repository with a first commit on the branch main.")
 
 
 def git(*arguments: str) -> "CompletedProcess[str]":

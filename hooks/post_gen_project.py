@@ -15,7 +15,7 @@ from pathlib import Path
 ANSWERS, TEMPLATE = json.loads(r"""[{{ cookiecutter | tojson }}, {{ template_folder | tojson }}]""")
 sys.path.insert(0, TEMPLATE)
 
-from bake_steps import answers_file, env_files, optional_files, repository
+from bake_steps import answers_file, env_files, next_steps, optional_files, repository
 
 # cruft names the template's commit.
 MADE_BY_CRUFT = "_commit" in ANSWERS
@@ -41,6 +41,7 @@ def main() -> int:
     repository.lock()
     if is_first:
         repository.commit(MADE_BY_CRUFT)
+        next_steps.show(ANSWERS)
     return 0
 
 

@@ -155,8 +155,11 @@ def rendered(path: Path) -> list[Path]:
 
 def bake_command(folder: Path, *answers: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Bake as a person does, with the ``cookiecutter`` command and answers of the form ``name=value``."""
+    command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE)]
+    if "--replay-file" not in answers:
+        command.append("--no-input")
     return subprocess.run(
-        [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "--output-dir", str(folder), *answers],
+        [*command, "--output-dir", str(folder), *answers],
         env=clean_environment(HOME=str(folder), USERPROFILE=str(folder), **variables),
         capture_output=True,
         text=True,

@@ -125,7 +125,7 @@ def run_hook(script: str, cwd: Path | str, complaints: list[str]) -> None:
     except SystemExit as exit:
         if exit.code:
             complaints.extend([] if exit.code == 1 else [f"exit status {exit.code}"])
-            complaints.extend(errors.getvalue().splitlines())
+            complaints.extend(errors.getvalue().partition("\nTo bake with your other answers, ")[0].splitlines())
             raise FailedHookException("refused") from exit
     finally:
         Path(script).unlink()

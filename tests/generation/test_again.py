@@ -133,6 +133,7 @@ def test_what_an_answer_no_longer_asks_for_is_removed_and_said(
     mine = project / ".github/dependabot.yml"
     mine.write_text("mine\n")
 
+    capfd.readouterr()
     bake_into(tmp_path, ci="gitlab", devcontainer=False)
 
     assert mine.read_text() == "mine\n"
@@ -174,6 +175,18 @@ def test_the_answers_that_the_project_keeps_make_the_same_project(
     )
 
     assert tracked(tmp_path / "out" / project.name) == tracked(project)
+
+
+def test_an_answer_that_is_changed_in_the_file_changes_what_follows_from_it(bake: Bake, tmp_path: Path) -> None:
+    changed = {"broker": "rabbitmq", "database": "postgresql", "django_version": "6.0", "project_slug": "other"}
+    content = json.loads((bake() / ".cookiecutter.json").read_text())
+    content["cookiecutter"] |= changed
+    (tmp_path / "answers.json").write_text(json.dumps(content))
+
+    done = bake_command(tmp_path, "--replay-file", str(tmp_path / "answers.json"))
+
+    assert done.returncode == 0, done.stderr
+    assert tracked(tmp_path / "other") == tracked(bake(**changed))
 
 
 def test_the_answers_are_the_defaults_of_another_bake(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -257,6 +258,38 @@ def test_all_bad_answers_are_refused_at_once(tmp_path: Path) -> None:
 
 def test_the_slug_follows_from_the_name(tmp_path: Path) -> None:
     assert bake_into(tmp_path, project_name="Grüne Äpfel & Co").name == "grune_apfel_co"
+
+
+ODD_NAMES = ["123 Go", "Django", "🎉", "x" * 300, "class", "match", "con", "public", "pg_x", "json", "celery", "-", "a__b", "", "Ж" * 60, "new\nline"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_slug_that_is_offered_is_not_refused(name: str) -> None:
+    slug = answer_validators.default_slug(name)
+
+    assert answer_validators.slug({"project_slug": slug, "database": "postgresql"}) == []
+
+
+def test_a_refusal_prints_the_command_that_keeps_the_other_answers(tmp_path: Path) -> None:
+    good = ['project_name=It\'s {me} & "you"', "broker=redis", "devcontainer=no", "timezone=Asia/Tokyo"]
+
+    refused = bake_command(tmp_path, *good, "project_slug=Bad Slug", "author_email=nobody").stderr
+    command = next(line for line in refused.splitlines() if line.startswith("  cookiecutter "))
+    _, _, *arguments = shlex.split(command.replace("project_slug='…'", "project_slug=better"))
+    done = bake_command(tmp_path, *[argument.replace("…", "me@example.com") for argument in arguments])
+
+    assert done.returncode == 0, done.stderr
+    answers = json.loads((tmp_path / "better/.cookiecutter.json").read_text())["cookiecutter"]
+    assert answers["project_name"] == 'It\'s {me} & "you"'
+    assert (answers["broker"], answers["devcontainer"], answers["timezone"]) == ("redis", False, "Asia/Tokyo")
+    assert answers["author_email"] == "me@example.com"
+
+
+@pytest.mark.parametrize(
+    ("zone", "meant"), [("GMT+2", "Etc/GMT-2"), ("utc-5", "Etc/GMT+5"), ("UTC+99", "Europe/Paris")]
+)
+def test_an_offset_is_answered_with_a_zone_of_that_offset(zone: str, meant: str) -> None:
+    assert meant in answer_validators.timezone({"timezone": zone})[0]
 
 
 @pytest.mark.parametrize("yes", [True, "yes", "y", "1"])

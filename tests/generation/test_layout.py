@@ -17,6 +17,7 @@ import pytest
 import yaml
 from jinja2 import Environment
 
+from bake_steps import next_steps, repository
 from local_extensions import TemplateExtension
 from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment, rendered
 from tests.covering import BAKED, name_of
@@ -157,6 +158,46 @@ def test_without_uv_the_project_is_made_and_the_next_step_is_printed(
     assert (tmp_path / "my_project/manage.py").is_file()
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'error: no route to host' >&2; exit 2", "error: no route to host"),
+        ("exit 3", "uv ended with status 3"),
+        ("exec sleep 60", "the package index did not answer within 1 seconds"),
+    ],
+)
+def test_a_lock_that_fails_is_explained(
+    script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "uv").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BAKE_UV_LOCK")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(repository, "LOCK_SECONDS", 1.0)
+    monkeypatch.setattr(repository, "SILENT_SECONDS", 0.5)
+
+    repository.lock()
+
+    assert f"Could not write uv.lock: {reason}. Once uv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("caller", "typed"), [(".", "'my project'"), ("..", "'here/my project'"), ("/usr", "'{}'"), ("my project", "'{}'")]
+)
+def test_the_folder_is_printed_as_it_can_be_typed(
+    caller: str, typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "here/my project"
+    project.mkdir(parents=True)
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PWD", str((tmp_path / "here" / caller).resolve()))
+
+    next_steps.show({"broker": "redis"})
+
+    assert capsys.readouterr().out.splitlines()[1:] == [f"  cd {typed.format(project)}", "  make up"]
+
+
 def test_a_module_that_lies_in_the_temporary_folder_is_not_imported(tmp_path: Path) -> None:
     """cookiecutter runs the hooks from there, and on many systems anyone may write to it."""
     temporary = tmp_path / "temporary"
@@ -249,3 +290,17 @@ def test_a_text_is_what_jinja_would_make_of_it(text: str) -> None:
     ours, jinja = (Environment(extensions=more, keep_trailing_newline=True) for more in ([TemplateExtension], []))
 
     assert ours.from_string(text).render(cookiecutter={}) == jinja.from_string(text).render(cookiecutter={})
+
+
+@pytest.mark.parametrize("which", ["template", "project"])
+def test_a_checkout_has_unix_line_ends_whatever_git_is_set_to(which: str, bake: Bake, tmp_path: Path) -> None:
+    """With CRLF no shell script runs, and what a bake copies has the template's line ends."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in (".gitattributes", "Makefile"):
+        shutil.copy((TEMPLATE if which == "template" else bake()) / name, copy)
+    git = ["git", "-c", "core.autocrlf=true", "-c", "core.safecrlf=false"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["checkout-index", "--all", "--prefix=out/"]):
+        subprocess.run([*git, *command], cwd=copy, check=True)
+
+    assert b"\r" not in (copy / "out/Makefile").read_bytes()

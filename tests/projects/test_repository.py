@@ -26,7 +26,7 @@ def test_a_first_bake_ends_with_a_commit_that_has_the_lock_and_no_secret(tmp_pat
     done = bake_command(tmp_path, BAKE_UV_LOCK="1", BAKE_GIT_INIT="1", UV_CACHE_DIR=cache, **IDENTITY)
     project = tmp_path / "my_project"
 
-    assert done.stdout == "Made a Git repository with a first commit on the branch main.\n"
+    assert done.stdout == f"The project is in {project}. To start it, type:\n  cd {project}\n  make run\n"
     assert git(project, "branch", "--show-current") == ["main"]
     assert git(project, "status", "--porcelain") == []
     assert set(git(project, "ls-files")) == {*map(Path.as_posix, rendered(project)), "uv.lock"}
@@ -58,7 +58,8 @@ def test_no_repository_is_made_inside_another_or_when_it_is_turned_off(tmp_path:
     shutil.rmtree(tmp_path / ".git")
     off = bake_command(tmp_path, "project_slug=off", BAKE_GIT_INIT="0", **IDENTITY)
 
-    assert (inside.returncode, inside.stdout, off.returncode, off.stdout) == (0, "", 0, "")
+    assert (inside.returncode, off.returncode) == (0, 0)
+    assert "Git" not in inside.stdout + off.stdout
     assert not [*tmp_path.glob("*/.git")]
 
 
@@ -68,15 +69,28 @@ def test_for_a_person_whom_git_does_not_know_all_is_staged_and_the_command_print
 
     assert done.returncode == 0
     assert "could not commit: Author identity unknown" in done.stdout
+    assert "git config --global user.name NAME" in done.stdout
     assert 'in my_project, run: git commit --message "First commit"' in done.stdout
     assert set(git(project, "ls-files")) == set(map(Path.as_posix, rendered(project)))
+
+
+def test_a_hook_of_git_s_that_says_nothing_is_named(tmp_path: Path) -> None:
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    (hooks / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (hooks / "pre-commit").chmod(0o755)
+    config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": str(hooks)}
+
+    done = bake_command(tmp_path, BAKE_GIT_INIT="1", **IDENTITY, **config)
+
+    assert "could not commit: a hook of Git's ended without a word." in done.stdout
 
 
 def test_without_git_or_uv_the_commands_are_printed(tmp_path: Path) -> None:
     done = bake_command(tmp_path, BAKE_UV_LOCK="1", BAKE_GIT_INIT="1", PATH=str(tmp_path))
 
     assert done.returncode == 0
-    assert [line.rpartition("in my_project, run: ")[2] for line in done.stdout.lower().splitlines()] == [
+    assert [line.rpartition("in my_project, run: ")[2] for line in done.stdout.lower().splitlines()[:2]] == [
         "uv lock",
         'git init && git add --all && git commit --message "first commit"',
     ]

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Tells whether the worker or beat of this container is alive, or also ready for work, by exit status 0 or 1 and a line
 # that says why. It reads the file of background/probe/heartbeat.py without Python, so a probe costs milliseconds.
 #

@@ -4,6 +4,7 @@ https://docs.djangoproject.com/en/{{ cookiecutter.django_version }}/ref/settings
 """
 
 from pathlib import Path
+from urllib.parse import quote
 
 import dj_database_url
 from environs import Env
@@ -67,7 +68,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": dj_database_url.parse(
-        env.str("DATABASE_URL", "") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        env.str("DATABASE_URL", "") or f"sqlite:///{quote(str(BASE_DIR / 'db.sqlite3'))}",
         # Seconds for which a connection is kept between requests. It is checked before it is used again.
         conn_max_age=60,
         conn_health_checks=True,
