@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 WINDOWS := $(filter Windows_NT,$(OS))
 BIN := $(VENV)/$(if $(WINDOWS),Scripts,bin)
+# What makes its path an absolute one.
+HERE := $(if $(filter /%,$(VENV)),,$(CURDIR)/)
 TOOLS := $(VENV)/.constraints.txt
 DEMO := demo/my_project
 # How many tests run side by side.
@@ -12,7 +14,7 @@ JOBS ?= 2
 # Whether commands that are pasted into this terminal find a uv.
 OWN_UV := $(shell command -v uv)
 # The private environment comes first, so that hooks and tests find this uv and no other.
-export PATH := $(CURDIR)/$(BIN)$(if $(WINDOWS),;,:)$(PATH)
+export PATH := $(HERE)$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput lint format constraints
@@ -35,7 +37,7 @@ demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it
 	@echo "  $(DEMO)/base/tasks.py    the example tasks"
 	@echo "  $(DEMO)/docs/README.md   how background work works there, and how to turn a broker on"
 	@echo "To serve it, and build a report at http://127.0.0.1:8000, type:"
-	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV='$(CURDIR)/$(BIN)/uv')"
+	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV='$(HERE)$(BIN)/uv')"
 
 test: lint ## Run all checks and tests of the template
 	$(BIN)/pytest --numprocesses $(JOBS)

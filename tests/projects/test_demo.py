@@ -1,6 +1,7 @@
 """``make demo``, the first thing that a newcomer types."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from tests.servers import free_port, running
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The files that git tracks, and those it would, in a repository of their own."""
+    """The files that git tracks, and those it would, in a repository of their own, whose path has a blank and more."""
+    tmp_path = tmp_path / "My C# 100%25 'projects'" / "clone"
+    tmp_path.mkdir(parents=True)
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=TEMPLATE, check=True, capture_output=True, text=True).stdout.splitlines()
     for name in filter(lambda name: (TEMPLATE / name).exists(), listed):
@@ -52,6 +55,6 @@ def test_the_demo_prints_a_result_and_a_next_step_and_is_kept_when_it_is_asked_f
     assert mine.read_text().endswith("# mine\n")
 
     port, log = free_port(), tmp_path_factory.mktemp("log") / "log"
-    next_step = first.stdout.splitlines()[-1].split()
+    next_step = shlex.split(first.stdout.splitlines()[-1])
     with running([*next_step, f"WEB_PORT={port}"], checkout, newcomer, log) as web:
         web.wait_for(Site(port).answers, "the site of the printed command")
