@@ -1,11 +1,12 @@
 """The schedule in the admin, with how its entries differ from the settings."""
 
+import logging
 from typing import Any
 
 from celery import current_app
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -14,6 +15,10 @@ from django_celery_beat.models import PeriodicTask
 
 from background.schedule.drift import drift
 from background.schedule.edit import apply
+from background.schedule.last_run import count_from_now
+from background.schedule.run import run
+
+logger = logging.getLogger(__name__)
 
 admin.site.unregister(PeriodicTask)
 
@@ -38,6 +43,33 @@ class EntryAdmin(PeriodicTaskAdmin):
     @admin.display(description="Drift", empty_value="-")
     def drift(self, row: Any) -> SafeString:
         return format_html_join("\n", "<div>{}</div>", ((str(difference),) for difference in row.differences))
+
+    @admin.action(description="Enable selected tasks", permissions=["change"])
+    def enable_tasks(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
+        number = count_from_now(rows.filter(enabled=False), enabled=True)
+        self.message_user(request, f"Switched on: {number}. Each runs at its next moment.", messages.SUCCESS)
+
+    @admin.action(description="Disable selected tasks", permissions=["change"])
+    def disable_tasks(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
+        number = count_from_now(rows.filter(enabled=True), enabled=False)
+        self.message_user(request, f"Switched off: {number}.", messages.SUCCESS)
+
+    @admin.action(description="Toggle activity of selected tasks", permissions=["change"])
+    def toggle_tasks(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
+        number = count_from_now(rows, enabled=Case(When(enabled=True, then=False), default=True))
+        self.message_user(request, f"Toggled: {number}.", messages.SUCCESS)
+
+    @admin.action(description="Run selected tasks", permissions=["change"])
+    def run_tasks(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:
+        """Send each as beat does, and say of each that could not be sent why. In eager mode its own failure is one reason."""
+        for row in rows:
+            try:
+                result = run(current_app, row.name)
+            except Exception as error:
+                logger.warning("The entry %s was run by hand and failed.", row.name, exc_info=True)
+                self.message_user(request, f"The entry {row.name} was not run: {error!r}", messages.ERROR)
+            else:
+                self.message_user(request, f"Sent {row.name}: task {result.id}.", messages.SUCCESS)
 
     @admin.action(description="Apply the settings' values", permissions=["change"])
     def apply_settings(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:

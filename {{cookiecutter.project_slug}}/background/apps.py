@@ -5,7 +5,15 @@ class BackgroundConfig(AppConfig):
     name = "background"
 
     def ready(self) -> None:
-        """Register the system checks. They need models, which are loaded only now."""
+        """Register the system checks, and look at edits of the schedule. Both need models, which are loaded only now."""
+        from django.db.models.signals import pre_save
+        from django_celery_beat.models import PeriodicTask
+
         from background import checks
+        from background.schedule import last_run
+        from background.schedule.kinds import FIELDS
 
         checks.register()
+        pre_save.connect(last_run.before_entry_is_saved, sender=PeriodicTask)
+        for kind in FIELDS:
+            pre_save.connect(last_run.before_schedule_is_saved, sender=PeriodicTask._meta.get_field(kind).related_model)

@@ -5,6 +5,7 @@ Here only an entry whose row has changed is rebuilt, and runs are recorded in bu
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -34,6 +35,19 @@ class Entry(ModelEntry):
     """An entry whose next run is a copy of it. It is not read from its row again."""
 
     read: tuple[Any, ...] | None = None  # what its row said, as ``Reader.read`` compares it
+
+    def __init__(self, model: Any, app: Any = None) -> None:
+        """Read the row. An entry that has never run counts from its last edit.
+
+        With a ``start_time``, django-celery-beat counts from thirty years ago, so that an interval begins with a run at
+        that moment. A moment that had passed at the edit would be a run at once, and so would a time of day.
+        """
+        never_ran = not model.last_run_at
+        super().__init__(model, app=app)
+        if never_ran and model.start_time and model.date_changed:
+            begin = max(model.start_time, model.date_changed)
+            if begin == model.date_changed or not model.interval_id:
+                model.last_run_at = self.last_run_at = begin
 
     def __next__(self) -> "Entry":
         self.model.last_run_at = self._default_now()
@@ -80,8 +94,13 @@ class Reader:
         self.shared: dict[tuple[str, Any], SharedSchedule] = {}
         self.unreadable: dict[str, Any] = {}
 
-    def read(self, rows: QuerySet[Any], old: Mapping[str, Any]) -> tuple[dict[str, Any], list[Entry]]:
-        """The entries of these rows by name, and those of them that are not in ``old``."""
+    def read(
+        self, rows: QuerySet[Any], old: Mapping[str, Any], since: datetime | None = None
+    ) -> tuple[dict[str, Any], list[Entry]]:
+        """The entries of these rows by name, and those of them that are not in ``old``.
+
+        ``since`` is when ``old`` was read. An entry that was not there then was switched on later, and counts from then.
+        """
         self.read_schedules()
         entries: dict[str, Any] = {}
         changed = []
@@ -95,6 +114,8 @@ class Reader:
                 if entry is None:
                     continue
                 changed.append(entry)
+                if since and name not in old and entry.last_run_at < since:
+                    entry.last_run_at = entry.model.last_run_at = since
             entries[name] = entry
         return entries, changed
 

@@ -10,7 +10,7 @@ It keeps the schedule in the database, as django-celery-beat's does, and changes
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import django.db
@@ -61,6 +61,7 @@ class Scheduler(DatabaseScheduler):
         self.broker_is_away = False
         self._schedule: dict[str, Any] = {}
         self._looked = self._read = NEVER  # when, by ``clock``
+        self._read_at: datetime | None = None  # when this leader has read the rows, if it has
         super().__init__(*args, **kwargs)
 
     @property
@@ -199,20 +200,22 @@ class Scheduler(DatabaseScheduler):
     def read_at_once(self) -> None:
         """Read the schedule at the next look, with what the last leader recorded."""
         self._read = NEVER
+        self._read_at = None
 
     def read_again(self) -> None:
         """Record what ran, and read the rows. If that fails, it is tried again at the next look."""
-        self.read_at_once()
+        since, now = self._read_at, timezone.now()
+        self._read = NEVER
         self.sync()
         if self._dirty:
             return
         self._heap_invalidated = bool(self._schedule)  # for ``schedules_equal``, should anything ask it
-        self._schedule, changed = self.reader.read(self.enabled_models_qs(), self._schedule)
+        self._schedule, changed = self.reader.read(self.enabled_models_qs(), self._schedule, since)
         if self.timeline.is_filled:
             for entry in changed:
                 self.timeline.add(self.first_look_at(entry), entry)
             self.timeline.trim(self._schedule)
-        self._read = clock()
+        self._read, self._read_at = clock(), now
 
     def schedule_changed(self) -> bool:
         """Whether anything has changed since the last look.

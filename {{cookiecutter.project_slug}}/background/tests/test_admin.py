@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+from celery import current_task, shared_task
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -85,3 +86,56 @@ def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) ->
     page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[row.pk]))
 
     assert page.status_code == HTTPStatus.OK
+
+
+def act(client: Client, action: str, *keys: str) -> str:
+    """The page after an action on these entries."""
+    pks = [str(row.pk) for row in PeriodicTask.objects.filter(name__in=keys)]
+    return client.post(LIST, {"action": action, "_selected_action": pks}, follow=True).text
+
+
+@shared_task(name="tests.succeed")
+def succeed(*args: Any) -> None:
+    runs.append(current_task.request.headers or {})
+
+
+@shared_task(name="tests.fail")
+def fail() -> None:
+    raise RuntimeError("on purpose")
+
+
+runs: list[dict[str, Any]] = []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"task": "tests.fail"}, "RuntimeError"),
+        ({"task": "tests.unknown"}, "is not registered here"),
+        ({"queue": "misspelt"}, "QueueNotFound"),
+        ({"args": "[1"}, "are not JSON"),
+        ({"kwargs": '{"unknown": 1}'}, "TypeError"),
+    ],
+)
+def test_a_run_by_hand_that_fails_is_told_and_the_others_are_sent(
+    fields: dict[str, str], reason: str, admin_client: Client
+) -> None:
+    hour = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.create(name="good", task="tests.succeed", interval=hour)
+    PeriodicTask.objects.create(name="bad", interval=hour, **{"task": "tests.succeed", **fields})
+
+    page = act(admin_client, "run_tasks", "good", "bad")
+
+    assert "Sent good: task " in page
+    assert "The entry bad was not run: " in page
+    assert reason in page
+
+
+def test_a_run_by_hand_keeps_the_entry_s_headers(admin_client: Client) -> None:
+    hour = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.create(name="good", task="tests.succeed", interval=hour, headers='{"trace": "7"}', priority=3)
+    runs.clear()
+
+    act(admin_client, "run_tasks", "good")
+
+    assert runs[0]["trace"] == "7"
