@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
+from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.edit import apply
 from background.schedule.last_run import count_from_now
@@ -43,6 +44,11 @@ class EntryAdmin(PeriodicTaskAdmin):
     @admin.display(description="Drift", empty_value="-")
     def drift(self, row: Any) -> SafeString:
         return format_html_join("\n", "<div>{}</div>", ((str(difference),) for difference in row.differences))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PeriodicTask | None = None) -> tuple[str, ...]:
+        """An entry of the settings is known by its name. Under another one it would run beside the one that is seeded anew."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return (*fields, "name") if obj and obj.name in entries_in_code(current_app) else fields
 
     @admin.action(description="Enable selected tasks", permissions=["change"])
     def enable_tasks(self, request: HttpRequest, rows: QuerySet[PeriodicTask]) -> None:

@@ -28,6 +28,7 @@ from background.beat.lease import SCHEDULE, clock
 from background.beat.models import ScheduledTask
 from background.beat.timeline import Timeline
 from background.probe.heartbeat import WAITING
+from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.seed import orphans, seed
 
@@ -79,7 +80,7 @@ class Scheduler(DatabaseScheduler):
         """
         self.leadership.hold()
         self.install_default_entries({})
-        self.update_from_dict(self.app.conf.beat_schedule)
+        self.update_from_dict(entries_in_code(self.app))
         for key, differences in drift(self.app).items():
             logger.warning("The entry %s has drifted: %s.", key, "; ".join(map(str, differences)))
         if keys := orphans(self.app):
@@ -90,7 +91,7 @@ class Scheduler(DatabaseScheduler):
 
         If the settings have the default entry too, theirs counts.
         """
-        own = self.app.conf.beat_schedule
+        own = entries_in_code(self.app)
         seeded = seed(self.app, {key: own.get(key, entry) for key, entry in mapping.items()})
         for key, reasons in seeded.refused.items():
             logger.error("The entry %s is refused and will not run: %s.", key, "; ".join(reasons))

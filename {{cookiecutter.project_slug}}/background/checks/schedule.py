@@ -9,7 +9,7 @@ from celery.utils.imports import load_extension_class_names, symbol_by_name
 from django.core.checks import CheckMessage, Error
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from background.checks.tasks import registered_tasks
+from background.registry import entries_in_code, registered_tasks
 from background.schedule.faults import faults
 
 
@@ -37,9 +37,9 @@ def check_scheduler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Each entry of the settings reaches the database as it is written, and a worker knows what to do with it."""
-    tasks = registered_tasks()
+    tasks = registered_tasks(current_app)
     found: list[CheckMessage] = []
-    for key, entry in current_app.conf.beat_schedule.items():
+    for key, entry in entries_in_code(current_app).items():
         name = f"CELERY_BEAT_SCHEDULE[{key!r}]"
         found += [
             Error(

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.utils.json import dumps
 
+from background.registry import entries_in_code
 from background.schedule.faults import FLAGS, MOMENTS, OPTIONS, ROUTES, faults
 from background.schedule.kinds import kind_of, moment
 from background.schedule.rows import rows_of
@@ -36,7 +37,7 @@ def drift(app: Celery, rows: Iterable[PeriodicTask] | None = None) -> dict[str, 
     If ``rows`` are given, only those are compared. That takes no query if their schedules were selected with them.
     A refused entry has no drift.
     """
-    entries = app.conf.beat_schedule
+    entries = entries_in_code(app)
     found = {}
     for row in rows_of(entries) if rows is None else rows:
         entry = entries.get(row.name)

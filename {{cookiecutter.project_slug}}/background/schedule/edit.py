@@ -8,6 +8,7 @@ from django.db import transaction
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
+from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.faults import faults
 from background.schedule.kinds import FIELDS
@@ -41,7 +42,7 @@ def apply(app: Celery, keys: Collection[str]) -> list[str]:
 
 def entries_of(app: Celery, keys: Collection[str]) -> dict[str, Any]:
     """The settings' entries of these keys, each of which the database can hold. It raises the same as ``apply``."""
-    entries = app.conf.beat_schedule
+    entries = entries_in_code(app)
     for key in keys:
         if key not in entries:
             raise UnknownEntryError(f"{key} is not in CELERY_BEAT_SCHEDULE.", key, entries)

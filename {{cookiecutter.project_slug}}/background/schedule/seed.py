@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
+from background.registry import entries_in_code
 from background.schedule.faults import faults
 from background.schedule.models import SeededEntry
 from background.schedule.rows import DEFAULTS, present_of
@@ -29,7 +30,7 @@ def seed(app: Celery, entries: Mapping[str, Any] | None = None) -> Seeded:
     ``entries`` are those of ``CELERY_BEAT_SCHEDULE`` unless given. An entry that the database can't hold as it is written
     is refused. The others are written. Several processes can seed at the same moment.
     """
-    entries = app.conf.beat_schedule if entries is None else entries
+    entries = entries_in_code(app) if entries is None else entries
     present = present_of(entries)
     seeded = Seeded([], {})
     for key, entry in entries.items():
@@ -72,19 +73,19 @@ def insert(key: str, entry: Mapping[str, Any]) -> bool:
 
 def missing(app: Celery) -> list[str]:
     """The keys of the settings that are not in the database."""
-    return sorted(set(app.conf.beat_schedule) - present_of(app.conf.beat_schedule))
+    return sorted(set(entries_in_code(app)) - present_of(entries_in_code(app)))
 
 
 def refused(app: Celery) -> dict[str, list[str]]:
     """The entries of the settings that the database can't hold as they are written, each with the reasons."""
-    found = {key: faults(key, entry) for key, entry in app.conf.beat_schedule.items()}
+    found = {key: faults(key, entry) for key, entry in entries_in_code(app).items()}
     return {key: reasons for key, reasons in found.items() if reasons}
 
 
 def orphans(app: Celery) -> list[str]:
     """The keys that were seeded, are in the database, and are no longer in the settings."""
     seeded = SeededEntry.objects.filter(Exists(PeriodicTask.objects.filter(name=OuterRef("key"))))
-    gone = set(seeded.values_list("key", flat=True)) - set(app.conf.beat_schedule) - DEFAULTS
+    gone = set(seeded.values_list("key", flat=True)) - set(entries_in_code(app)) - DEFAULTS
     return sorted(gone)
 
 
@@ -94,7 +95,7 @@ def origin(app: Celery, key: str, seeded: Collection[str]) -> str:
     ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, if Celery itself adds it; or
     ``database``, if a person made it there.
     """
-    if key in app.conf.beat_schedule:
+    if key in entries_in_code(app):
         return "settings"
     if key in DEFAULTS:
         return "celery"

@@ -139,3 +139,16 @@ def test_a_run_by_hand_keeps_the_entry_s_headers(admin_client: Client) -> None:
     act(admin_client, "run_tasks", "good")
 
     assert runs[0]["trace"] == "7"
+
+
+def test_an_entry_of_the_settings_keeps_its_name(seeded: Entries, admin_client: Client) -> None:
+    hour = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.create(name="a-person-s", task="a", interval=hour)
+
+    def can_be_renamed(key: str) -> bool:
+        pk = PeriodicTask.objects.get(name=key).pk
+        page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[pk])).text
+        return 'name="name"' in page
+
+    assert can_be_renamed("a-person-s")
+    assert not can_be_renamed("a-time-of-day")

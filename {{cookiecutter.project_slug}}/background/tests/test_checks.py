@@ -74,7 +74,7 @@ def test_a_worker_that_loads_its_tasks_checks_once(monkeypatch: pytest.MonkeyPat
     """Celery runs all checks when it loads the tasks. A check that loaded them in the same way would never end."""
     monkeypatch.delenv("CELERY_SKIP_CHECKS", raising=False)
     calls: list[str] = []
-    monkeypatch.setattr("background.checks.tasks.autodiscover_modules", calls.append)
+    monkeypatch.setattr("background.registry.autodiscover_modules", calls.append)
 
     celery_app.loader.import_default_modules()
 

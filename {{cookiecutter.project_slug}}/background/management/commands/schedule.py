@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from background.beat import lease
 from background.models import SeededEntry
+from background.registry import entries_in_code
 from background.schedule import drift, edit, run, seed
 from background.schedule.drift import Difference
 from background.schedule.kinds import FIELDS
@@ -132,7 +133,7 @@ class Command(BaseCommand):
             raise CommandError("Name the entries, or use --all.")
         refused = seed.refused(app) if everything else {}
         try:
-            entries = edit.entries_of(app, set(app.conf.beat_schedule) - refused.keys() if everything else keys)
+            entries = edit.entries_of(app, set(entries_in_code(app)) - refused.keys() if everything else keys)
             self.propose(app, entries, yes=yes)
         except (UnknownEntryError, RefusedEntryError) as error:
             raise CommandError(str(error)) from error
@@ -230,7 +231,7 @@ def problems_of(app: Celery, lines: list[Line]) -> Iterator[str]:
     refused = seed.refused(app)
     for key, reasons in refused.items():
         yield str(RefusedEntryError(key, reasons))
-    for key in sorted(set(app.conf.beat_schedule) - {line.key for line in lines} - refused.keys()):
+    for key in sorted(set(entries_in_code(app)) - {line.key for line in lines} - refused.keys()):
         yield f"{key} is in the settings but not in the database."
 
 
