@@ -5,6 +5,7 @@ therefore ask ``/health/web/``. Only people and monitoring ask ``/health/``.
 """
 
 import dataclasses
+import logging
 from datetime import timedelta
 
 import django.db
@@ -13,7 +14,7 @@ from celery.app import app_or_default
 from django.conf import settings
 from django.db import connection
 from health_check.base import HealthCheck
-from health_check.exceptions import ServiceUnavailable
+from health_check.exceptions import HealthCheckException, ServiceUnavailable
 from kombu.exceptions import OperationalError
 
 from background.beat import lease
@@ -66,6 +67,18 @@ class Schedule(HealthCheck):
         if tenure.age > self.silence:
             raise ServiceUnavailable(f"No beat has ticked for {tenure.age.total_seconds():.0f} seconds.")
 
+
+def say_in_one_line(record: logging.LogRecord) -> bool:
+    """A filter of logs: why a check failed, without the traceback. Monitoring asks every few seconds."""
+    error = record.exc_info and record.exc_info[1]
+    if isinstance(error, HealthCheckException | TimeoutError):
+        reason = " ".join(str(error.__cause__ or error).split()) or "it took too long"
+        record.msg, record.args = "%s: %s", (record.getMessage(), reason)
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("health_check").addFilter(say_in_one_line)
 
 # What a page needs.
 WEB_CHECKS = ["health_check.Database"]

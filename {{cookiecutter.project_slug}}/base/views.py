@@ -11,8 +11,9 @@ from celery.states import PENDING, READY_STATES, SUCCESS
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.log import log_response
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
@@ -31,15 +32,18 @@ def answer_503(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
-        except build_report.unavailable_errors:
-            logger.exception("The broker or the result backend is unreachable.")
-            return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+        except build_report.unavailable_errors as error:
+            response = render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+            # One line in the place of Django's: a page that polls would fill the log with tracebacks of a known reason.
+            line = ("Service Unavailable: %s: %s", request.path, str(error))
+            log_response(*line, response=response, request=request, logger=logger, level="warning")
+            return response
 
     return wrapped
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @answer_503
 def report_form(request: HttpRequest) -> HttpResponse:
     """Show the form. When it is sent, start a report and redirect to its page.
@@ -71,7 +75,7 @@ def enqueue(task_id: str, months: int) -> None:
 
 
 @never_cache
-@require_GET
+@require_safe
 @answer_503
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """Show a report or its progress. The page's script updates it. Without JavaScript it reloads itself.
@@ -85,7 +89,7 @@ def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 @answer_503
 def report_status(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
     """The progress of a report for the page's script: the dictionary that ``status`` returns."""

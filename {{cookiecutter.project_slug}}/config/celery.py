@@ -1,10 +1,6 @@
 """The Celery app. Its settings are in config/settings/celery.py, its changes to Celery in background/celery.py."""
 
-import os
-
 from background.celery import App
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
 app = App("{{ cookiecutter.project_slug }}")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,9 +1,5 @@
-"""The WSGI entry point. It uses the production settings unless the environment says otherwise."""
-
-import os
+"""The WSGI entry point. config/__init__.py says which settings it has."""
 
 from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 application = get_wsgi_application()

@@ -7,7 +7,6 @@ https://docs.celeryq.dev/en/stable/userguide/configuration.html
 from datetime import datetime, timedelta
 from ssl import CERT_REQUIRED
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, solar
@@ -27,7 +26,7 @@ ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 # No broker: tasks run at once, in the calling process. This is the only switch, so nothing can contradict it.
 CELERY_TASK_ALWAYS_EAGER = not BROKER_URL
 
-# In eager mode `send_task` and `inspect` would look for a broker on localhost for six seconds.
+# In eager mode `celery inspect` would look for a broker on localhost for six seconds.
 CELERY_BROKER_URL = BROKER_URL or "memory://"
 
 # A worker waits for its broker at the start, and for a lost broker to come back, however long that takes. Celery gives up
@@ -83,11 +82,11 @@ elif ON_RABBITMQ:
 # With TLS the broker's certificate is verified, and that it is for the host of the URL. By default Celery verifies nothing
 # for Redis and does not compare RabbitMQ's host name, so anyone in between can read and write tasks. The environment's URL
 # reaches Celery directly and not through the setting above, so these settings stand beside it. `?ssl_ca_certs=FILE` in the
-# URL names a certificate authority of your own.
+# URL names a certificate authority of your own. With None kombu takes the host from the URL.
 if BROKER_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
-    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": urlsplit(BROKER_URL).hostname}
+    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}
 
 # Queues
 
@@ -175,6 +174,10 @@ CELERY_TASK_SEND_SENT_EVENT = False
 # On SIGQUIT a worker lets its tasks go on for this many seconds, then puts the rest back into the queue. Containers send
 # SIGTERM, so Compose sets REMAP_SIGTERM=SIGQUIT. docs/operations.md has a table of the signals.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+
+# Without this a worker and beat throw away the root's handlers of LOGGING, and write only to a log of their own. Now Celery
+# adds its handler only if LOGGING gives the root none (background/log.py).
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # Schedule
 
