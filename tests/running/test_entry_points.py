@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.baking import UV, Project
 from tests.conftest import missing
-from tests.servers import accepts, free_port, postgresql, program, running, wait_until
+from tests.servers import accepts, free_port, postgresql, program, redis, running, wait_until
 
 Installed = Callable[..., Project]
 PRODUCTION = {
@@ -105,6 +106,37 @@ def test_a_server_takes_the_settings_that_are_named(project: Project, name: str)
     output = started(project, SERVERS[name], DJANGO_SETTINGS_MODULE="config.settings.development")
 
     assert "uses config.settings.development True" in output
+
+
+@pytest.mark.parametrize("mode", ["eager", "redis"])
+def test_celery_calls_a_task_and_tells_its_result(project: Project, tmp_path: Path, mode: str) -> None:
+    """With the results in the database, whose models Celery's own commands do not load."""
+    celery = ["celery", "-A", "config"]
+    call = [*celery, "call", "base.tasks.build_report", "--kwargs", '{"months": 1, "pause": 0}']
+    started(project, ["./manage.py", "migrate"])
+    with redis(tmp_path) as port:
+        settings = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+        broker = {"CELERY_BROKER_URL": f"redis://localhost:{port}/1"} if mode == "redis" else {}
+        with worker(project, tmp_path, {**settings, **broker}) if broker else nullcontext():
+            task_id = started(project, call, **settings, **broker).split()[0]
+            result = started(project, [*celery, "result", task_id], **settings, **broker)
+
+    assert "'total': 0" in result
+
+
+def test_celery_refuses_to_call_eagerly_what_does_not_exist(project: Project) -> None:
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+
+    assert "NotRegistered: 'base.tasks.nothing'" in started(
+        project, ["celery", "-A", "config", "call", "base.tasks.nothing"], **settings
+    )
+
+
+@contextmanager
+def worker(project: Project, folder: Path, variables: dict[str, str]) -> Iterator[None]:
+    command = [UV, "run", "celery", "-A", "config", "worker", "--concurrency", "1"]
+    with running(command, project.path, {**project.environment, **variables}, folder / "worker.log"):
+        yield
 
 
 @pytest.mark.parametrize(

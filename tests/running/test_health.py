@@ -55,7 +55,11 @@ def processes(installed: Installed, tmp_path: Path, port: int) -> Iterator[dict[
         for name, arguments in commands.items():
             file = tmp_path / f"{name}.heartbeat"
             command = [UV, "run", "celery", "-A", "config", *arguments, "--loglevel", "INFO"]
-            environment = {**project.environment, "CELERY_HEARTBEAT_FILE": str(file)}
+            environment = {
+                **project.environment,
+                "CELERY_HEARTBEAT_FILE": str(file),
+                "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            }
             process = stack.enter_context(running(command, project.path, environment, tmp_path / f"{name}.log"))
             probed[name] = Probed(project, process, file)
         yield probed

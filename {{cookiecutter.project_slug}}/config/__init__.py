@@ -25,6 +25,6 @@ if runs_tests():
     os.environ["CELERY_BROKER_URL"] = os.environ["CELERY_RESULT_BACKEND"] = ""
 os.environ["DJANGO_SETTINGS_MODULE"] = os.environ.get("DJANGO_SETTINGS_MODULE") or DEFAULT
 
-from config.celery import app as celery_app
+from config.celery import app as celery_app  # noqa: E402 - it needs the settings
 
 __all__ = ["celery_app"]

@@ -1,5 +1,6 @@
 """``/health/`` reports on everything within two seconds, ``/health/web/`` only on what pages need."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -100,3 +101,14 @@ def test_what_a_load_balancer_asks_does_not_depend_on_the_broker(client: Client)
     response = client.get("/health/web/", {"format": "json"})
 
     assert response.json() == {"Database(alias='default')": "OK"}
+
+
+def test_a_check_that_fails_is_one_line_of_the_log(
+    app: Celery, server: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.close()
+    asyncio.run(Broker(app).get_result())
+
+    (line,) = caplog.records
+    assert "failed: " in line.getMessage()
+    assert "\n" not in caplog.text.strip()

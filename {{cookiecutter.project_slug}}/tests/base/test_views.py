@@ -85,6 +85,24 @@ def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
     assert page(client, task_id).count("<tr><td>") == 2
 
 
+@pytest.mark.parametrize("name", ["report_page", "report_status"])
+def test_each_request_that_finds_the_result_backend_away_is_one_line_of_the_log(
+    name: str, client: Client, task_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("base.views.status", broker_is_away)
+    url = reverse(f"base:{name}", args=[task_id])
+
+    assert client.get(url).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    (line,) = caplog.records
+    assert line.getMessage() == f"Service Unavailable: {url}: The broker is unreachable."
+    assert not line.exc_info
+
+
+def test_monitoring_may_ask_a_report_s_pages_by_head(client: Client, task_id: str) -> None:
+    for name, status in (("report_page", HTTPStatus.NOT_FOUND), ("report_status", HTTPStatus.OK)):
+        assert client.head(reverse(f"base:{name}", args=[task_id])).status_code == status
+
+
 def broker_is_away(*args: Any, **kwargs: Any) -> None:
     raise BrokerUnavailableError("The broker is unreachable.")
 
