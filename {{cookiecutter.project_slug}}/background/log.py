@@ -5,7 +5,6 @@ from typing import Any
 
 from celery.app import log
 from celery.app.log import TaskFormatter
-from celery.utils.log import get_logger
 
 
 class Logging(log.Logging):
@@ -24,7 +23,7 @@ class Logging(log.Logging):
 
     def setup_handlers(self, logger: logging.Logger, logfile: Any, *args: Any, **kwargs: Any) -> logging.Logger:
         """Add a handler to a logger that has none. The file of ``--logfile`` is written beside the root's handlers."""
-        if self.root_is_configured and logger is get_logger("celery.task"):
+        if self.root_is_configured and logger.name == "celery.task":
             return logger  # the root's handlers get its records
         if self.root_is_configured and logger is logging.getLogger() and logfile:
             handler = self._detect_handler(logfile)
