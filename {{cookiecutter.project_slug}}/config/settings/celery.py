@@ -4,9 +4,11 @@ docs/README.md is the index of the pages that explain it. What the project chang
 https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from ssl import CERT_REQUIRED
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, solar
@@ -82,11 +84,13 @@ elif ON_RABBITMQ:
 # With TLS the broker's certificate is verified, and that it is for the host of the URL. By default Celery verifies nothing
 # for Redis and does not compare RabbitMQ's host name, so anyone in between can read and write tasks. The environment's URL
 # reaches Celery directly and not through the setting above, so these settings stand beside it. `?ssl_ca_certs=FILE` in the
-# URL names a certificate authority of your own. With None kombu takes the host from the URL.
+# URL names a certificate authority of your own.
 if BROKER_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
     CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}
+    with suppress(ValueError):  # of a mistyped URL, which fails when it is used
+        CELERY_BROKER_USE_SSL["server_hostname"] = urlsplit(BROKER_URL).hostname
 
 # Queues
 
