@@ -16,7 +16,7 @@ def test_the_health_pages_answer(client: Client, url: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("url", ["/", "/health/", "/health/web/", "/admin/", "/admin/login/"])
+@pytest.mark.parametrize("url", ["/health/", "/health/web/", "/admin/", "/admin/login/"])
 def test_head_is_answered_as_get_is(client: Client, url: str) -> None:
     assert client.head(url).status_code == client.get(url).status_code < HTTPStatus.BAD_REQUEST
 

@@ -98,7 +98,8 @@ def test_each_request_that_finds_the_result_backend_away_is_one_line_of_the_log(
     assert not line.exc_info
 
 
-def test_monitoring_may_ask_a_report_s_pages_by_head(client: Client, task_id: str) -> None:
+def test_monitoring_may_ask_each_page_by_head(client: Client, task_id: str) -> None:
+    assert client.head(FORM).status_code == HTTPStatus.OK
     for name, status in (("report_page", HTTPStatus.NOT_FOUND), ("report_status", HTTPStatus.OK)):
         assert client.head(reverse(f"base:{name}", args=[task_id])).status_code == status
 
