@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command-line utility."""
+"""Django's command-line utility. It uses the development settings, and for tests those of tests."""
 
 import os
 import sys
@@ -7,7 +7,9 @@ import sys
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["test"]:  # never with the broker of the environment
+    if sys.argv[1:2] in (["test"], ["testserver"]):
+        # Also where the environment names the settings of development, as in a dev container. `--settings` names others.
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+    elif not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
     execute_from_command_line(sys.argv)

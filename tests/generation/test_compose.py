@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,10 @@ def test_production_does_not_start_without_a_secret(bake: Bake, tmp_path: Path, 
     assert WHERE in config(example).stderr
 
 
-@pytest.mark.parametrize("hosts", [".example.com", "example.com, .example.org", "*", "*.example.com"])
+@pytest.mark.parametrize(
+    "hosts",
+    [".example.com", "example.com, .example.org", "example.com .example.org", ",.example.org", "*", "*.example.com"],
+)
 def test_a_host_for_which_there_is_no_certificate_is_refused_with_a_sentence(
     bake: Bake, tmp_path: Path, hosts: str
 ) -> None:
@@ -186,6 +190,23 @@ def test_a_host_for_which_there_is_no_certificate_is_refused_with_a_sentence(
 
     assert done.returncode == 1
     assert "each has to be\na whole name, as in example.com,www.example.com." in done.stderr
+
+
+HOSTS = ["example.com,www.example.com", "example.com, www.example.com", " example.com www.example.com, "]
+
+
+@pytest.mark.parametrize("hosts", HOSTS)
+def test_the_proxy_and_the_probe_read_the_hosts_as_django_does(bake: Bake, hosts: str) -> None:
+    """Their own lines, run with the variable as a person may write it. tests/test_settings.py of the project has Django's."""
+    project = bake(database="postgresql")
+    environment = {**os.environ, "DJANGO_ALLOWED_HOSTS": hosts}
+    (reading,) = re.findall(r"HOSTS=(\$\(.*\))", (project / "Dockerfile").read_text())
+    proxy = ["sh", "-c", f'printf %s "{reading}"'.replace('\\"', '"')]
+    web = compose(project, "compose.production.yaml")["services"]["web"]
+    probe = web["healthcheck"]["test"][-1].partition("urlopen(")[0] + "print(host)"
+
+    assert subprocess.check_output(proxy, env=environment, text=True) == "example.com, www.example.com"
+    assert subprocess.check_output([sys.executable, "-c", probe], env=environment, text=True) == "example.com\n"
 
 
 def test_production_without_its_env_file_is_refused_with_a_sentence(bake: Bake, tmp_path: Path) -> None:

@@ -52,9 +52,8 @@ def test_the_environment_wins_over_the_file(project: Project) -> None:
 
 
 def test_a_worker_with_no_broker_is_refused_with_a_sentence(project: Project) -> None:
-    development = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
-
-    done = project.run(UV, "run", "celery", "-A", "config", "worker", check=False, **development)
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+    done = project.run(UV, "run", "celery", "-A", "config", "worker", check=False, **settings)
 
     assert done.returncode == 1
     assert "CELERY_BROKER_URL is empty, so a worker would get no tasks" in done.stdout
@@ -138,7 +137,7 @@ INDIRECT = {
     "django-stubs": "mypy_django_plugin.main",  # the plugin of mypy
     "ephem": "solar(",  # celery.schedules.solar imports it
     "psycopg": "postgresql",  # Django's backend of that name imports it
-    "pytest-django": "--ds=config.settings.test",  # the plugin of pytest
+    "pytest-django": "--ds=",  # the plugin of pytest
 }
 
 

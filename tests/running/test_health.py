@@ -14,7 +14,6 @@ from tests.baking import UV, Project
 from tests.servers import Process, free_port, redis_server, running, wait_until
 
 Installed = Callable[..., Project]
-DEVELOPMENT = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
 STALE_SECONDS = 30.0  # what the probe allows
 
 
@@ -56,7 +55,11 @@ def processes(installed: Installed, tmp_path: Path, port: int) -> Iterator[dict[
         for name, arguments in commands.items():
             file = tmp_path / f"{name}.heartbeat"
             command = [UV, "run", "celery", "-A", "config", *arguments, "--loglevel", "INFO"]
-            environment = {**project.environment, "CELERY_HEARTBEAT_FILE": str(file), **DEVELOPMENT}
+            environment = {
+                **project.environment,
+                "CELERY_HEARTBEAT_FILE": str(file),
+                "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            }
             process = stack.enter_context(running(command, project.path, environment, tmp_path / f"{name}.log"))
             probed[name] = Probed(project, process, file)
         yield probed

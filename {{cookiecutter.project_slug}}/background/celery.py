@@ -7,7 +7,9 @@ are in ``config/settings/celery.py``. The scheduler is one of them (``CELERY_BEA
 from functools import cached_property
 from typing import Any
 
+import django
 from celery import Celery
+from django.apps import apps
 
 from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
 
@@ -21,14 +23,11 @@ class App(Celery):
     # A lost connection is retried every two seconds, and Redis and Valkey have a transport of the project's own.
     amqp_cls = "background.broker.connection:AMQP"
 
+    # A worker and beat log to the handlers of LOGGING.
+    log_cls = "background.log:Logging"
+
     # Whether this process is a worker, or one of its pool's.
     is_worker = False
-
-    def _get_backend(self) -> Any:
-        """Results in the database are stored over a connection that is looked after."""
-        if self.conf.result_backend == "django-db":
-            self.backend_cls = "background.results:DatabaseBackend"
-        return super()._get_backend()
 
     @cached_property
     def Worker(self) -> Any:  # noqa: N802 - as Celery has it
@@ -39,6 +38,30 @@ class App(Celery):
     def Beat(self) -> Any:  # noqa: N802 - as Celery has it
         """A beat finishes its work when it is stopped, and reports at each tick that it is alive."""
         return self.subclass_with_self("background.beat.process:Beat")
+
+    def _get_backend(self) -> Any:
+        """The result backend. It may need Django's models, which of Celery's commands only a few load.
+
+        Results in the database are stored over a connection that is looked after.
+        """
+        if not apps.loading:
+            django.setup()
+        if self.conf.result_backend == "django-db":
+            self.backend_cls = "background.results:DatabaseBackend"
+        return super()._get_backend()
+
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send a task by its name, as ``celery call`` does. In eager mode it runs at once, as if it was enqueued.
+
+        Raises:
+            celery.exceptions.NotRegistered: the mode is eager, and no app of the project has the task.
+        """
+        if not self.conf.task_always_eager:
+            return super().send_task(name, args, kwargs, **options)
+        if name not in self.tasks:
+            self.loader.import_default_modules()
+        given = {option: value for option, value in options.items() if value is not None}
+        return self.tasks[name].apply_async(args, kwargs, **given)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

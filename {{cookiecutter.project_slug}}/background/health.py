@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from health_check import checks
 from health_check.base import HealthCheck
-from health_check.exceptions import ServiceUnavailable
+from health_check.exceptions import HealthCheckException, ServiceUnavailable
 from health_check.views import HealthCheckView
 from kombu.exceptions import OperationalError
 
@@ -23,17 +23,6 @@ from background.beat import lease
 from background.broker.connection import with_timeout
 
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
-
-
-def without_traceback(record: logging.LogRecord) -> bool:
-    """Log a check that fails in one line. It is asked again and again while something is away."""
-    if record.levelno == logging.WARNING and record.exc_info:
-        record.msg, record.args = "%s: %s", (record.getMessage(), record.exc_info[1])
-        record.exc_info = None
-    return True
-
-
-logging.getLogger("health_check").addFilter(without_traceback)
 
 
 @dataclasses.dataclass(repr=False)
@@ -101,6 +90,18 @@ class HealthView(HealthCheckView):
     template_name = "background/health.html"
     extra_context = {"project_name": settings.PROJECT_NAME}
 
+
+def say_in_one_line(record: logging.LogRecord) -> bool:
+    """A filter of logs: why a check failed, without the traceback. Monitoring asks every few seconds."""
+    error = record.exc_info and record.exc_info[1]
+    if isinstance(error, HealthCheckException | TimeoutError):
+        reason = " ".join(str(error.__cause__ or error).split()) or "it took too long"
+        record.msg, record.args = "%s: %s", (record.getMessage(), reason)
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("health_check").addFilter(say_in_one_line)
 
 # What a page needs.
 WEB_CHECKS = ["background.health.Database"]

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.log import log_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -33,8 +34,11 @@ def answer_503(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except (*build_report.unavailable_errors, OperationalError, InterfaceError) as error:
-            logger.error("%s can't be answered now: %s", request.path, error)
-            return render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+            response = render(request, "base/unavailable.html", context(), status=HTTPStatus.SERVICE_UNAVAILABLE)
+            # One line in the place of Django's: a page that polls would fill the log with tracebacks of a known reason.
+            line = ("Service Unavailable: %s: %s", request.path, str(error))
+            log_response(*line, response=response, request=request, logger=logger, level="warning")
+            return response
 
     return wrapped
 

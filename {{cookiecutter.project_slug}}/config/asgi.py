@@ -1,11 +1,12 @@
-"""The ASGI entry point. It uses the production settings (config/celery.py) unless the environment names others."""
+"""The ASGI entry point. config/__init__.py says which settings it has."""
 
-from django.conf import settings
 from django.core.asgi import get_asgi_application
-
-# Each request has a thread of its own here. Connections that are kept would stay open with nobody to use them again.
-# https://docs.djangoproject.com/en/stable/ref/databases/#persistent-database-connections
-for database in settings.DATABASES.values():
-    database["CONN_MAX_AGE"] = 0
+from django.db import connections
 
 application = get_asgi_application()
+
+# Under ASGI a request runs in a thread of its own. A connection that is kept stays open behind it and is never used again,
+# until the database has no more.
+# https://docs.djangoproject.com/en/stable/ref/databases/#persistent-database-connections
+for alias in connections:
+    connections.settings[alias]["CONN_MAX_AGE"] = 0

@@ -1,4 +1,4 @@
-"""The WSGI entry point. It uses the production settings (config/celery.py) unless the environment names others."""
+"""The WSGI entry point. config/__init__.py says which settings it has."""
 
 from django.core.wsgi import get_wsgi_application
 

@@ -42,7 +42,7 @@ named() { echo "$sorted" | sed -n "s/^$1 //p"; }
 start() { compose up --detach --no-deps --wait "$1"; }
 
 deploy() {
-    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -d "\"' ")
+    hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -s "\"' ," ,)
     case ,$hosts in
         *,.* | *\**)
             say "DJANGO_ALLOWED_HOSTS in .env.production is $hosts. The proxy gets a certificate for each host, so each has to be" \

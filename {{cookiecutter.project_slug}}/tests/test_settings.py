@@ -1,11 +1,15 @@
 """The settings that depend on the environment."""
 
 import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from config.settings import celery
+
+NEEDED = {"DJANGO_SECRET_KEY": "x" * 50, "DJANGO_ALLOWED_HOSTS": "example.com", "EMAIL_URL": "smtp://localhost"}
 
 
 def celery_settings() -> dict[str, Any]:
@@ -35,3 +39,60 @@ def test_a_task_is_given_up_before_redis_gives_it_to_another_worker() -> None:
     values = celery_settings()
 
     assert values["CELERY_TASK_SOFT_TIME_LIMIT"] < values["CELERY_TASK_TIME_LIMIT"] < values["VISIBILITY_TIMEOUT"]
+
+
+def production_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
+    """Production's settings, as a new process reads them from these variables."""
+    for name in ("DJANGO_HSTS_SECONDS", "DJANGO_HSTS_INCLUDE_SUBDOMAINS", "DJANGO_HSTS_PRELOAD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**NEEDED, **variables}.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(Path(celery.__file__).with_name("production.py")))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "example.com,www.example.com",
+        "example.com, www.example.com",
+        " example.com ,\twww.example.com, ",
+        "example.com www.example.com",
+    ],
+)
+def test_hosts_are_separated_by_commas_and_blanks(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = production_settings(monkeypatch, DJANGO_ALLOWED_HOSTS=hosts)
+
+    assert settings["ALLOWED_HOSTS"] == ["example.com", "www.example.com"]
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("value", ["", " "])
+def test_production_names_what_it_lacks(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"need {name} in the environment"):
+        production_settings(monkeypatch, **{name: value})
+
+
+def test_hsts_speaks_for_other_sites_and_for_years_only_if_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+    default = production_settings(monkeypatch, DJANGO_HSTS_SECONDS="31536000")
+    asked = production_settings(monkeypatch, DJANGO_HSTS_INCLUDE_SUBDOMAINS="true", DJANGO_HSTS_PRELOAD="true")
+
+    assert [default[name] for name in names] == [False, False]
+    assert [asked[name] for name in names] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+socket:///run/redis.sock?virtual_host=1",
+        "sentinel://one:26379;sentinel://two:26379",
+        "redis://one/0;redis://two/0",
+        "amqps://user:password@host:5671/vhost?heartbeat=30",
+        "amqps://one//;amqps://two//",
+        "amqps://[::1/",
+    ],
+)
+def test_no_broker_url_stops_the_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+
+    assert celery_settings()["CELERY_BROKER_URL"] == url

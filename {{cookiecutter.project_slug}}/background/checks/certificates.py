@@ -8,7 +8,7 @@ from celery import current_app
 from django.core.checks import CheckMessage, Warning
 from kombu.utils.url import maybe_sanitize_url, parse_url
 
-from background.checks.urls import REDIS, broker_urls, urls
+from background.checks.urls import REDIS, broker_urls, split, urls
 
 UNCHECKED = {"none", "CERT_NONE", ssl.CERT_NONE, None}  # the ways to write it for redis-py
 AMQP = {"amqp", "amqps", "pyamqp"}
@@ -49,15 +49,15 @@ def check_certificates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     conf = current_app.conf
     found = []
     for url in broker_urls():
-        scheme = url.partition(":")[0]
+        scheme = split(url).scheme
         try:
             options = parse_url(url).get("ssl") or conf.broker_use_ssl
         except (KeyError, TypeError, ValueError):
-            continue  # kombu reports it when it connects
+            continue  # kombu reports it when it connects, or the URL is one of Celery's guide that parse_url does not know
         if reason := weakness(scheme, options):
             found.append(("CELERY_BROKER_URL", url, reason, BROKER_HINTS["redis" if scheme in REDIS else "amqp"]))
     for url in urls(conf.result_backend):
-        scheme, query = url.partition(":")[0], dict(parse_qsl(url.partition("?")[2]))
+        scheme, query = split(url).scheme, dict(parse_qsl(split(url).query))
         options = {**(conf.redis_backend_use_ssl or {}), **query}
         if scheme in REDIS and options.get("ssl_cert_reqs", "required") in UNCHECKED:
             found.append(("CELERY_RESULT_BACKEND", url, "does not verify the server's certificate", BACKEND_HINT))

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from celery import current_app
 from django.core.checks import CheckMessage, Warning
 
 from background.checks.tasks import own_tasks
-from background.checks.urls import REDIS, broker_urls
+from background.checks.urls import REDIS, broker_urls, split
 
 VISIBILITY_TIMEOUT = 3600  # seconds, kombu's own: kombu/transport/redis.py
 
@@ -36,7 +35,7 @@ def check_time_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every task ends, and does so before Redis considers it lost."""
     found: list[CheckMessage] = []
     timeout = None
-    if any(urlsplit(url).scheme in REDIS for url in broker_urls()):
+    if any(split(url).scheme in REDIS for url in broker_urls()):
         timeout = current_app.conf.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT)
     for hard, soft, limit in limits():
         name, longest = (soft, limit.soft) if (limit.soft or 0) > (limit.hard or 0) else (hard, limit.hard)

@@ -1,6 +1,7 @@
 """The URLs in the settings."""
 
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from celery import current_app
 
@@ -16,3 +17,11 @@ def urls(value: Any) -> list[str]:
 
 def broker_urls() -> list[str]:
     return list(dict.fromkeys([*urls(current_app.conf.broker_read_url), *urls(current_app.conf.broker_write_url)]))
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL. They are empty if it is none: what connects to it says so."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

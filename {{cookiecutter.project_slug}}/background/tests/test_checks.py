@@ -210,6 +210,44 @@ def test_the_certificate_of_the_result_backend(app: Celery, url: str, options: A
     assert ids(check_certificates(None)) == found
 
 
+AS_CELERY_S_GUIDE_WRITES_THEM = [
+    "redis+socket:///run/redis.sock",
+    "redis+socket:///run/redis.sock?virtual_host=1",
+    "redis+socket:///run/redis.sock?virtual_host=1;redis://host/1",
+    "sentinel://:password@one:26379/0;sentinel://two:26379",
+    "redis://one/0;redis://two/0",
+    "redis://[::1]:6379/0",
+    "rediss://:password@host:6379/0?ssl_cert_reqs=required&ssl_ca_certs=ca.pem",
+    "amqps://user:password@host:5671/vhost?heartbeat=30",
+    "amqps://one//;amqps://two//",
+    "pyamqp://guest@localhost//",
+    "sqs://key:secret@",
+    "gcpubsub://projects/project",
+    "rpc://",
+    "db+postgresql://user:password@host/name",
+    "cache+memcached://one:11211;two:11211/",
+    "file:///var/celery/results",
+    "filesystem://",
+    "redis",
+    "",
+]
+MISTYPED = [
+    "amqps://[::1/",
+    "rediss://[::1/",
+    "redis://host:port/0",
+    "redis://:pass/word@host/0",
+    "rediss://host?ssl_cert_reqs=x",
+]
+
+
+@pytest.mark.parametrize("url", [*AS_CELERY_S_GUIDE_WRITES_THEM, *MISTYPED])
+def test_no_check_raises_on_a_url(app: Celery, url: str, settings: Settings) -> None:
+    app.conf.update(broker_url=url, result_backend=url)
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url or "x"}}
+
+    run_checks(tags=[checks.TAG], include_deployment_checks=True)
+
+
 def test_kombu_takes_any_certificate_for_a_bare_url() -> None:
     pytest.importorskip("redis", reason="redis is not installed")
 

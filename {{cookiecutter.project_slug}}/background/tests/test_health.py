@@ -64,8 +64,9 @@ def test_a_broker_that_refuses_is_told_within_two_seconds(app: Celery, server: s
 def test_a_check_that_fails_is_one_line_of_the_log(app: Celery, caplog: pytest.LogCaptureFixture) -> None:
     asyncio.run(Broker(app).get_result())
 
-    assert "Health check Broker failed: Unavailable: The broker is unreachable." in caplog.text
-    assert "Traceback" not in caplog.text
+    (line,) = caplog.records
+    assert line.getMessage().startswith("Health check Broker failed: ")
+    assert "\n" not in caplog.text.strip()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -53,6 +53,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],  # the pages of errors
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

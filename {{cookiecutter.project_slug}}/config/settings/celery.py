@@ -4,6 +4,7 @@ docs/README.md is the index of the pages that explain it. What the project chang
 https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from ssl import CERT_REQUIRED
 from typing import Any
@@ -27,7 +28,7 @@ ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 # No broker: tasks run at once, in the calling process. This is the only switch, so nothing can contradict it.
 CELERY_TASK_ALWAYS_EAGER = not BROKER_URL
 
-# In eager mode `send_task` and `inspect` would look for a broker on localhost for six seconds.
+# In eager mode `celery inspect` would look for a broker on localhost for six seconds.
 CELERY_BROKER_URL = BROKER_URL or "memory://"
 
 # A worker waits for its broker at the start, and for a lost broker to come back, however long that takes. Celery gives up
@@ -87,7 +88,9 @@ elif ON_RABBITMQ:
 if BROKER_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
-    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": urlsplit(BROKER_URL).hostname}
+    CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}
+    with suppress(ValueError):  # of a mistyped URL, which fails when it is used
+        CELERY_BROKER_USE_SSL["server_hostname"] = urlsplit(BROKER_URL).hostname
 
 # Queues
 
@@ -175,6 +178,10 @@ CELERY_TASK_SEND_SENT_EVENT = False
 # On SIGQUIT a worker lets its tasks go on for this many seconds, then puts the rest back into the queue. Containers send
 # SIGTERM, so Compose sets REMAP_SIGTERM=SIGQUIT. docs/operations.md has a table of the signals.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+
+# Without this a worker and beat throw away the root's handlers of LOGGING, and write only to a log of their own. Now Celery
+# adds its handler only if LOGGING gives the root none (background/log.py).
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # Schedule
 

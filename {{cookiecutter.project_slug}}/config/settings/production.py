@@ -9,17 +9,22 @@ from config.settings.base import *
 from config.settings.base import env
 from config.settings.celery import *
 
+DEVELOPMENT = "For development set DJANGO_SETTINGS_MODULE=config.settings.development."
 REQUIRED = ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "EMAIL_URL")
-if missing := [name for name in REQUIRED if not env.str(name, "")]:
+if missing := [name for name in REQUIRED if not env.str(name, "").strip(" ,")]:
     raise ImproperlyConfigured(
-        f"The production settings need {', '.join(missing)} in the environment. On a developer's machine, set"
-        " DJANGO_SETTINGS_MODULE=config.settings.development."
+        f"The production settings need {', '.join(missing)} in the environment: README.md says what for. {DEVELOPMENT}"
     )
 
 DEBUG = False
 SECRET_KEY = env.str("DJANGO_SECRET_KEY")
-# Separated by commas. The proxy too takes blanks away.
-ALLOWED_HOSTS: list[str] = [host for host in env.list("DJANGO_ALLOWED_HOSTS", subcast=str.strip) if host]
+if SECRET_KEY in {"change-me-secret-key", "for-development-only"}:
+    raise ImproperlyConfigured(
+        f"DJANGO_SECRET_KEY is {SECRET_KEY!r}, which everyone knows. `openssl rand -hex 32` makes a secret. {DEVELOPMENT}"
+    )
+
+# Separated by commas, blanks or both. deploy/ and compose.production.yaml read the variable in the same way.
+ALLOWED_HOSTS = env.str("DJANGO_ALLOWED_HOSTS").replace(",", " ").split()
 
 # https
 
@@ -28,12 +33,12 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 # The container's own probe, and monitoring beside it, speak plain http.
 SECURE_REDIRECT_EXEMPT = [r"^health/(web/)?$"]
+# For other sites of the domain, and for years in the browsers' own list, only who owns the domain can speak. So `check
+# --deploy` does not ask for the last two.
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", 60)
-# A browser that was told so refuses plain http for as long, for all subdomains too, and "preload" can't be taken back for
-# months. https://docs.djangoproject.com/en/stable/ref/settings/#secure-hsts-preload
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", False)
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # Django advises both, whatever else is on the domain
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
@@ -59,5 +64,6 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # A worker logs the end of each task. To log also that it has received one says little, and costs 4 % of its time.
-    "loggers": {"celery.worker.strategy": {"level": "WARNING"}},
+    # gunicorn warns of each HEAD, because Django leaves it to the server to leave out the body.
+    "loggers": {"celery.worker.strategy": {"level": "WARNING"}, "gunicorn.http.wsgi": {"level": "ERROR"}},
 }

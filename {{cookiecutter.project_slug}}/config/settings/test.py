@@ -14,6 +14,9 @@ from config.settings.celery import *
 
 SECRET_KEY = "for-tests-only"
 
+# For `manage.py testserver`. Tests themselves ask "testserver", which Django adds.
+ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: the worker of a test with a broker is another process.
     DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}

@@ -86,6 +86,25 @@ def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
     assert page(client, task_id).count("<tr><td>") == 2
 
 
+@pytest.mark.parametrize("name", ["report_page", "report_status"])
+def test_each_request_that_finds_the_result_backend_away_is_one_line_of_the_log(
+    name: str, client: Client, task_id: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("base.views.status", broker_is_away)
+    url = reverse(f"base:{name}", args=[task_id])
+
+    assert client.get(url).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    (line,) = caplog.records
+    assert line.getMessage() == f"Service Unavailable: {url}: The broker is unreachable."
+    assert not line.exc_info
+
+
+def test_monitoring_may_ask_each_page_by_head(client: Client, task_id: str) -> None:
+    assert client.head(FORM).status_code == HTTPStatus.OK
+    for name, status in (("report_page", HTTPStatus.NOT_FOUND), ("report_status", HTTPStatus.OK)):
+        assert client.head(reverse(f"base:{name}", args=[task_id])).status_code == status
+
+
 def broker_is_away(*args: Any, **kwargs: Any) -> None:
     raise BrokerUnavailableError("The broker is unreachable.")
 
@@ -182,14 +201,6 @@ def test_what_the_pages_load_is_there(name: str) -> None:
     assert finders.find(name)
 
 
-@pytest.mark.parametrize("url", [FORM, reverse("base:report_status", args=[uuid.uuid4()])])
-def test_a_monitor_may_ask_for_the_head_alone(client: Client, url: str) -> None:
-    response = client.head(url)
-
-    assert response.status_code == HTTPStatus.OK
-    assert response.content == b""
-
-
 @pytest.mark.parametrize("error", [BrokerUnavailableError, OperationalError])
 def test_what_is_away_is_one_line_of_the_log(
     client: Client,
@@ -207,29 +218,3 @@ def test_what_is_away_is_one_line_of_the_log(
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert "it is away" in caplog.text
     assert "Traceback" not in caplog.text
-
-
-def test_a_page_that_is_missing_is_one_of_the_project_s(client: Client) -> None:
-    response = client.get("/missing/")
-
-    assert response.status_code == HTTPStatus.NOT_FOUND
-    assert "There is no page at this address." in response.text
-
-
-def test_a_form_without_its_cookie_is_refused_on_a_page_of_the_project_s() -> None:
-    response = Client(enforce_csrf_checks=True).post("/")
-
-    assert response.status_code == HTTPStatus.FORBIDDEN
-    assert "send it again" in response.text
-
-
-def test_an_error_is_answered_by_a_page_of_the_project_s(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise RuntimeError
-
-    client.raise_request_exception = False
-    monkeypatch.setattr("base.views.render", fail)
-    response = client.get("/")
-
-    assert response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-    assert "The reason is in its log." in response.text
