@@ -8,7 +8,7 @@ from celery.contrib.django.task import DjangoTask
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult, EagerResult, allow_join_result
 from celery.states import PROPAGATE_STATES, REVOKED, SUCCESS
-from celery.utils.time import maybe_make_aware
+from celery.utils.time import maybe_iso8601, maybe_make_aware
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
@@ -163,25 +163,25 @@ class Task(DjangoTask):
 
     def is_expired(
         self,
-        expires: float | datetime | None = None,
+        expires: float | datetime | str | None = None,
         countdown: float | None = None,
-        eta: datetime | None = None,
+        eta: datetime | str | None = None,
         **options: Any,
     ) -> bool:
         """Whether the task has expired when a worker takes it, at its ``eta`` or after ``countdown`` seconds.
 
-        ``expires`` is in seconds from now, or a moment. A moment without a time zone is in the project's.
+        ``expires`` is in seconds from now, or a moment, which may be a text in ISO 8601. A moment without a time zone is in
+        the project's.
         """
         if expires is None:
             return False
         now = timezone.now()
-        start = maybe_make_aware(eta, self.app.timezone) if eta else now + timedelta(seconds=countdown or 0)
-        end = (
-            maybe_make_aware(expires, self.app.timezone)
-            if isinstance(expires, datetime)
-            else now + timedelta(seconds=expires)
+        start = (
+            maybe_make_aware(maybe_iso8601(eta), self.app.timezone) if eta else now + timedelta(seconds=countdown or 0)
         )
-        return bool(end <= start)
+        if isinstance(expires, str | datetime):
+            return bool(maybe_make_aware(maybe_iso8601(expires), self.app.timezone) <= start)
+        return bool(now + timedelta(seconds=expires) <= start)
 
     def signature_from_request(self, request: Any = None, *args: Any, **options: Any) -> Any:
         """The signature of the next attempt. An eager one returns its failure to this attempt, which raises it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.states import PENDING, READY_STATES, SUCCESS
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.log import log_response
@@ -43,6 +43,7 @@ def answer_503(view: View) -> View:
     return wrapped
 
 
+@transaction.non_atomic_requests  # with ATOMIC_REQUESTS the task would be enqueued, or refused, after this function
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @answer_503

@@ -13,8 +13,8 @@ from background.checks.cache import check_cache
 from background.checks.certificates import check_certificates
 from background.checks.eager import check_eager
 from background.checks.limits import check_time_limits
-from background.checks.queues import check_queues
-from background.checks.schedule import check_schedule, check_scheduler
+from background.checks.queues import check_queues, check_routes
+from background.checks.schedule import check_schedule, check_scheduler, check_time_zones
 from background.checks.serializers import check_serializers
 
 TAG = "celery"
@@ -28,8 +28,10 @@ def register() -> None:
         check_cache,
         check_serializers,
         check_queues,
+        check_routes,
         check_scheduler,
         check_schedule,
+        check_time_zones,
     ):
         checks.register(check, TAG)
     checks.register(check_eager, TAG, deploy=True)

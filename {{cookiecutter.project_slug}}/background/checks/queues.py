@@ -1,12 +1,16 @@
 """Queues that no worker serves: their tasks would wait for ever."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from celery import current_app
+from celery.exceptions import QueueNotFound
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Error, Warning
+
+from background.checks.tasks import own_tasks
 
 FILES = ("compose.yaml", "compose.production.yaml")
 # The value of each ``command:``, in one line or in the deeper lines below it.
@@ -18,6 +22,50 @@ QUEUES = re.compile(r"""(?:--queues|-Q)[\s=,"'-]+([\w.-]+(?:,[\w.-]+)*)""")
 def declared() -> set[str]:
     """The queues of the settings. Tests that go through a broker give each another name, and keep this one as its alias."""
     return {queue.alias or queue.name for queue in current_app.conf.task_queues or ()}
+
+
+def check_routes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Each queue that a route, a task or the default names is one of the settings. Enqueueing there is an error otherwise."""
+    conf, router = current_app.conf, current_app.amqp.router
+    if not conf.task_queues or conf.task_create_missing_queues:
+        return []
+    found = {}
+    if conf.task_default_queue not in declared():
+        found["CELERY_TASK_DEFAULT_QUEUE"] = conf.task_default_queue
+    for pattern, queue in routes(conf.task_routes):
+        if queue not in declared():
+            found[f"CELERY_TASK_ROUTES[{pattern!r}]"] = queue
+    for name, task in own_tasks().items():
+        try:
+            router.route(task._get_exec_options(), name, (), {})
+        except QueueNotFound as error:
+            if not any(repr(queue) in str(error) for queue in found.values()):  # the route was found above
+                found[f"The task {name}"] = str(error)
+        except Exception:  # a function of the project's own, which may want the arguments of a real call
+            continue
+    return [
+        Error(
+            f"{what}: its queue is not in CELERY_TASK_QUEUES: {queue}.",
+            hint="Name one of those queues, or add it to QUEUES. Enqueueing would raise QueueNotFound.",
+            id="background.E015",
+        )
+        for what, queue in found.items()
+    ]
+
+
+def routes(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The patterns of the routes that are written down, and the queue of each. Functions are asked for each task instead."""
+    if isinstance(value, Mapping):
+        for pattern, route in value.items():
+            queue = route.get("queue") if isinstance(route, Mapping) else route
+            if isinstance(queue, str):
+                yield pattern, queue
+    elif isinstance(value, list | tuple):
+        if len(value) == 2 and isinstance(value[1], Mapping) and not isinstance(value[0], Mapping):
+            yield from routes({value[0]: value[1]})
+        else:
+            for part in value:
+                yield from routes(part)
 
 
 def served(file: Path) -> set[str]:

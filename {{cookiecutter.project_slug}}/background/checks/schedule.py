@@ -6,6 +6,7 @@ from typing import Any
 from celery import Task, current_app
 from celery.exceptions import QueueNotFound
 from celery.utils.imports import load_extension_class_names, symbol_by_name
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django_celery_beat.schedulers import DatabaseScheduler
 
@@ -33,6 +34,19 @@ def check_scheduler(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_time_zones(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Times of the schedule are moments. Without time zones django-celery-beat and the admin compare them with others."""
+    if settings.USE_TZ or not is_in_database():
+        return []
+    return [
+        Error(
+            "USE_TZ is False. beat, the admin's list of entries and manage.py schedule would end with a ValueError.",
+            hint="Set USE_TZ = True. https://docs.djangoproject.com/en/stable/topics/i18n/timezones/#migration-guide",
+            id="background.E016",
+        )
+    ]
 
 
 def check_schedule(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -19,7 +19,8 @@ from background.checks import limits
 from background.checks.cache import check_cache
 from background.checks.certificates import check_certificates
 from background.checks.limits import check_time_limits
-from background.checks.schedule import check_schedule, check_scheduler
+from background.checks.queues import check_routes
+from background.checks.schedule import check_schedule, check_scheduler, check_time_zones
 from background.checks.serializers import check_serializers
 from config import celery_app
 
@@ -411,3 +412,43 @@ def test_another_scheduler_may_hold_what_the_database_cannot(app: Celery) -> Non
     app.conf.beat_schedule = {"an-entry": {"task": "tests.add", "schedule": 0.5}}
 
     assert ids(check_schedule(None)) == []
+
+
+# Queues
+
+
+@pytest.mark.parametrize(
+    ("routes", "found"),
+    [
+        (None, []),
+        ({"tests.*": {"queue": "tests"}}, []),
+        ({"tests.*": {"queue": "test"}}, ["E015"]),
+        ({"tests.*": "test"}, ["E015"]),
+        (([("tests.*", {"queue": "test"}), ("other.*", {"queue": "tests"})],), ["E015"]),
+        ([{"tests.a": {"queue": "test"}}, {"tests.b": {"queue": "also"}}], ["E015", "E015"]),
+        (lambda name, *args, **kwargs: {"queue": "test"}, ["E015"]),
+        ({"tests.*": {"priority": 3}}, []),
+    ],
+)
+def test_a_route_leads_to_a_queue_of_the_settings(app: Celery, routes: Any, found: list[str]) -> None:
+    app.task(name="tests.nothing")(nothing)
+    app.conf.update(
+        task_default_queue="tests", task_queues=[Queue("tests")], task_create_missing_queues=False, task_routes=routes
+    )
+
+    assert ids(check_routes(None)) == found
+
+
+def test_so_does_the_default(app: Celery) -> None:
+    app.task(name="tests.nothing")(nothing)
+    app.conf.update(task_default_queue="test", task_queues=[Queue("tests")], task_create_missing_queues=False)
+
+    assert ids(check_routes(None)) == ["E015"]
+
+
+def test_the_schedule_needs_time_zones(app: Celery, settings: Any) -> None:
+    assert ids(check_time_zones(None)) == []
+
+    settings.USE_TZ = False
+
+    assert ids(check_time_zones(None)) == ["E016"]

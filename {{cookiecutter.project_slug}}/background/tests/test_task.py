@@ -67,6 +67,8 @@ def test_a_task_on_a_queue_that_nobody_serves_is_refused() -> None:
         {"expires": timezone.now() - timedelta(seconds=1)},
         {"expires": 5, "countdown": 10},
         {"expires": 5, "eta": timezone.now() + timedelta(hours=1)},
+        {"expires": "2001-01-01T00:00:00Z"},
+        {"expires": "2030-01-01T00:00:00", "eta": "2030-01-01T00:00:01+00:00"},
     ],
 )
 @pytest.mark.django_db
@@ -82,7 +84,13 @@ def test_an_expired_task_is_revoked_and_not_run(options: dict[str, Any], enqueue
 
 
 @pytest.mark.parametrize(
-    "options", [{"expires": 60}, {"expires": timezone.now() + timedelta(days=1)}, {"countdown": 5}]
+    "options",
+    [
+        {"expires": 60},
+        {"expires": timezone.now() + timedelta(days=1)},
+        {"expires": "2099-01-01T00:00:00Z"},
+        {"countdown": 5},
+    ],
 )
 @pytest.mark.django_db
 def test_a_task_that_has_not_expired_is_run(options: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
 """A new user is welcomed once the transaction is committed, and only then."""
 
+import asyncio
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from base.models import WelcomeMail
+from base.tasks import send_welcome_mail
 
 WaitUntil = Callable[[Callable[[], object]], None]
 SentMails = Callable[[], list[EmailMessage]]
@@ -60,3 +63,16 @@ def test_a_user_without_an_address_is_not_welcomed(django_capture_on_commit_call
         get_user_model().objects.create_user("ada")
 
     assert callbacks == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_async_code_enqueues_in_a_thread(enqueued: list[str]) -> None:
+    """As docs/tasks.md writes it."""
+    user = get_user_model().objects.create(username="ada")
+
+    async def welcome() -> None:
+        await sync_to_async(send_welcome_mail.delay_on_commit)(user.pk)
+
+    asyncio.run(welcome())
+
+    assert len(enqueued) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.staticfiles import finders
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
@@ -70,9 +70,11 @@ def test_a_form_that_is_sent_twice_starts_one_report(
     assert enqueued == [task_id]
 
 
+@pytest.mark.parametrize("atomic", [False, True], ids=["", "ATOMIC_REQUESTS"])
 def test_a_form_whose_report_could_not_be_enqueued_can_be_sent_again(
-    client: Client, task_id: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
+    atomic: bool, client: Client, task_id: str, wait_until: WaitUntil, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", atomic)
     with monkeypatch.context() as broker:
         broker.setattr(build_report, "apply_async", broker_is_away)
         response = client.post(FORM, {"months": 2, "task_id": task_id})
