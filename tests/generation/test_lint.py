@@ -41,7 +41,10 @@ LINTERS = {
     "zizmor": (("zizmor", "--offline", "--no-progress", "--no-config"), WORKFLOWS),
     # DL3008 wants the versions of Debian's packages pinned, but Debian keeps only the newest: a pin breaks in weeks.
     "hadolint": (("hadolint", "--no-color", "--ignore", "DL3008"), ("Dockerfile",)),
-    "shellcheck": (("shellcheck",), (".ci/run", "deploy/production.sh", "deploy/check-broker.sh")),
+    "shellcheck": (
+        ("shellcheck",),
+        (".ci/run", "deploy/production.sh", "deploy/check-broker.sh", "deploy/check-ports.sh"),
+    ),
 }
 
 
