@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery
 
 from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
+from background.probe.queues import ServedQueues
 
 
 class App(Celery):
@@ -45,5 +46,7 @@ class App(Celery):
         # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)
+        # On Redis and Valkey it says which queues it serves, for /health/.
+        self.steps["consumer"].add(ServedQueues)
         # A worker that is asked to stop does so from its loop, and as soon as its last task has ended.
         self.steps["worker"].add("background.worker.stop:SoftStopStep")
