@@ -94,6 +94,8 @@ def unserved_queues(app: Celery) -> list[str]:
     Raises:
         ServiceUnavailable: the broker refused the connection, or did not answer.
     """
+    if app.conf.task_always_eager:
+        return []
     with connected(app) as connection:
         try:
             return queues.unserved(app, connection)

@@ -71,7 +71,8 @@ def has_key(connection: Connection, queue: str) -> bool:
     """Whether a worker has written the key of the queue within its lifetime."""
     channel: Any = connection.default_channel
     with channel.conn_or_acquire() as client:
-        return bool(client.execute_command("EXISTS", channel.global_keyprefix + key(queue)))  # kombu adds no prefix here
+        # To this command kombu adds no prefix.
+        return bool(client.execute_command("EXISTS", channel.global_keyprefix + key(queue)))
 
 
 def has_consumers(connection: Connection, queue: str) -> bool:
