@@ -4,6 +4,7 @@ import runpy
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from config.settings import celery
 
@@ -35,3 +36,24 @@ def test_a_task_is_given_up_before_redis_gives_it_to_another_worker() -> None:
     values = celery_settings()
 
     assert values["CELERY_TASK_SOFT_TIME_LIMIT"] < values["CELERY_TASK_TIME_LIMIT"] < values["VISIBILITY_TIMEOUT"]
+
+
+@pytest.mark.parametrize("password", ["pa/ss", "pa?ss", "pa#ss", "pa[ss"])
+@pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"])
+def test_a_password_that_breaks_its_url_is_refused_without_being_shown(
+    variable: str, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f"redis://:{password}@localhost:6379/1")
+
+    with pytest.raises(ImproperlyConfigured, match=variable) as refusal:
+        celery_settings()
+    assert "pa" + password[2] not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:a%2Fb@localhost/1", "sentinel://a:1;sentinel://b:2", "redis+socket:///run/a@b"]
+)
+def test_urls_of_any_kind_are_read(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+
+    assert celery_settings()["CELERY_BROKER_URL"] == url
