@@ -16,6 +16,7 @@ from tests.servers import accepts, wait_until
 # What the services listen on inside their containers: the web server, PostgreSQL, Redis, RabbitMQ and what it has
 # besides, and the proxy's own administration.
 INSIDE = (8000, 5432, 6379, 5672, 15672, 25672, 4369, 2019)
+ANY_CHARACTER = """a@/#%41:?&"$x""" * 4  # a password
 WORKING = {"celery-1", "celery-long-1", "celery-beat-1", "celery-beat-2"}
 CONNECT = "from config.celery import app; connection = app.connection_for_write({url}); connection.ensure_connection(max_retries=1); print('in')"
 
@@ -34,6 +35,8 @@ def deployed(
     broker, database = request.param
     with stack(tmp_path_factory.mktemp(broker), PRODUCTION, broker=broker, database=database) as own:
         own.set(EMAIL_URL="smtp://localhost")
+        if database == "postgresql":
+            own.set(POSTGRES_PASSWORD=f"'{ANY_CHARACTER}'")
         own.project.make("deploy")
         yield own
 
@@ -287,3 +290,13 @@ def test_a_worker_that_a_team_has_added_is_deployed_and_stands_still_during_a_re
     assert "Task base.tasks.build_report" in sent
     assert restarted["StartedAt"] > started
     assert health["celery-mail-1"] == "healthy"
+
+
+def test_what_is_uploaded_to_web_is_read_by_a_worker(deployed: Stack) -> None:
+    storage = (
+        "from django.core.files.storage import default_storage as s; from django.core.files.base import ContentFile; "
+    )
+    name = deployed.python(storage + "print(s.save('a/note.txt', ContentFile(b'kept')))").strip()
+
+    reader = "celery" if deployed.broker else "web"
+    assert deployed.python(storage + f"print(s.open({name!r}).read())", reader).strip() == "b'kept'"

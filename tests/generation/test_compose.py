@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,11 +18,13 @@ import pytest
 
 from tests.baking import CHOICES, clean_environment
 from tests.conftest import missing
+from tests.servers import free_port
 
 Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
 WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
+FREE_PORTS = {name: str(free_port()) for name in ("WEB_PORT", "BROKER_PORT", "DB_PORT", "HTTP_PORT", "HTTPS_PORT")}
 WHERE = "set it in .env.production"
 FILES = {"compose.yaml": ".env", "compose.production.yaml": ".env.production"}
 
@@ -355,7 +359,7 @@ def started(bake: Bake, tmp_path: Path) -> Callable[..., dict[str, str]]:
         for name, target in {".env": "up", ".env.production": "deploy"}.items():
             file = project / name
             text = file.read_text()
-            for variable, value in {"EMAIL_URL": "smtp://mail.example.com", **lines}.items():
+            for variable, value in {"EMAIL_URL": "smtp://mail.example.com", **FREE_PORTS, **lines}.items():
                 text = re.sub(f"^{variable}=.*$", lambda _, line=f"{variable}={value}": line, text, flags=re.M)  # type: ignore[misc]
             file.write_text(text)
             done = subprocess.run(["make", target], cwd=project, env=environment, capture_output=True, text=True)
@@ -430,3 +434,128 @@ def run_production(project: Path, *arguments: str, **variables: str) -> subproce
     """Run deploy/production.sh, as the project's Makefile does."""
     command = ["sh", "deploy/production.sh", *arguments]
     return subprocess.run(command, cwd=project, env=clean_environment(**variables), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_worker_is_named_by_its_service(bake: Bake, file: str) -> None:
+    services = compose(bake(broker="redis"), file, "broker")["services"]
+
+    names = {name: re.search(r"--hostname (\S+)", " ".join(services[name]["command"])) for name in WORKERS}
+    assert {name: found and found[1] for name, found in names.items()} == {name: f"{name}@%h" for name in WORKERS}
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "password", ["p@ss", "p/ss", "p#ss", "p%41ss", "p:ss", "p?ss", 'p"ss', "p\\ss", "p ss", "p$ss"]
+)
+def test_the_database_s_password_may_have_any_character(bake: Bake, file: str, password: str) -> None:
+    services = compose(bake(database="postgresql"), file, POSTGRES_PASSWORD=password)["services"]
+
+    shown = password.replace("$", "$$")  # Compose's way of writing it
+    assert services["db"]["environment"]["POSTGRES_PASSWORD"] == shown
+    assert services["web"]["environment"]["PGPASSWORD"] == shown
+    assert services["web"]["environment"]["DATABASE_URL"] == "postgresql://my_project@db:5432/my_project"
+
+
+@pytest.mark.parametrize("password", ["p@ss", "p/ss", "p#ss", "p%41ss", "p?ss", 'p"ss', r"p\nss", "p ss", "p$ss"])
+def test_a_password_that_a_broker_s_url_can_t_hold_is_refused(
+    started: Callable[..., dict[str, str]], password: str
+) -> None:
+    refusals = started("rabbitmq", RABBITMQ_PASSWORD=f"'{password}'", BROKER_PASSWORD=f"'{password}'")
+
+    assert "RABBITMQ_PASSWORD in .env has a character" in refusals[".env"]
+    assert "BROKER_PASSWORD in .env.production has a character" in refusals[".env.production"]
+
+
+@pytest.mark.parametrize("broker", ["redis", "valkey"])
+def test_redis_and_valkey_passwords_are_looked_at_too(started: Callable[..., dict[str, str]], broker: str) -> None:
+    assert "BROKER_PASSWORD in .env.production has" in started(broker, BROKER_PASSWORD="p/ss")[".env.production"]
+
+
+@pytest.mark.parametrize("value", ["pa$word", '"pa$word"', "pa$"])
+def test_a_dollar_that_compose_would_read_as_a_variable_is_refused(
+    started: Callable[..., dict[str, str]], value: str
+) -> None:
+    refusals = started("rabbitmq", RABBITMQ_PASSWORD=value, BROKER_PASSWORD=value)
+
+    assert all("into single quotes" in refusal and "PASSWORD" in refusal for refusal in refusals.values()), refusals
+
+
+@pytest.mark.parametrize("password", ["Abc123-._~", "a+b=c:d"])
+def test_a_password_that_a_url_can_hold_is_taken(started: Callable[..., dict[str, str]], password: str) -> None:
+    refusals = started("rabbitmq", RABBITMQ_PASSWORD=password, BROKER_PASSWORD=password)
+
+    assert refusals == {".env": "", ".env.production": ""}
+
+
+def test_an_encoded_password_in_a_url_of_one_s_own_is_taken(started: Callable[..., dict[str, str]]) -> None:
+    url = "redis://:p%2Fss@redis:6379/1"
+
+    assert started("redis", BROKER_PASSWORD="p/ss", CELERY_BROKER_URL=url)[".env.production"] == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "target"), [("WEB_PORT", ".env"), ("BROKER_PORT", ".env"), ("HTTPS_PORT", ".env.production")]
+)
+def test_a_port_that_is_taken_is_named_with_its_variable(
+    started: Callable[..., dict[str, str]], variable: str, target: str
+) -> None:
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        ports = {**FREE_PORTS, variable: str(port)}
+        refusal = started("redis", **ports)[target]
+
+    assert f"Port {port} is taken" in refusal
+    assert f"Set {variable} in {target} to a free one." in refusal
+
+
+@pytest.mark.parametrize("target", ["up", "logs", "shell", "down", "deploy", "backup", "restore"])
+def test_without_docker_one_sentence_says_so(bake: Bake, tmp_path: Path, target: str) -> None:
+    for name in ("make", "sh", "sed", "tail", "date"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+
+    done = subprocess.run(
+        [tmp_path / "make", target], cwd=bake(), env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+
+    assert done.stderr.count("Docker is not installed") == 1
+    assert "not found" not in done.stderr
+
+
+def test_ctrl_c_ends_the_logs_without_an_error(bake: Bake, tmp_path: Path) -> None:
+    stub = tmp_path / "docker"
+    stub.write_text('#!/bin/sh\ncase " $* " in *" logs "*) echo shown; exec sleep 60 ;; esac\n')
+    stub.chmod(0o755)
+    environment = clean_environment(PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    with subprocess.Popen(
+        ["make", "logs"], cwd=bake(), env=environment, start_new_session=True, stdout=-1, stderr=-1, text=True
+    ) as logs:
+        assert logs.stdout
+        assert logs.stdout.readline() == "shown\n"
+        os.killpg(logs.pid, signal.SIGINT)
+        _, errors = logs.communicate(timeout=30)
+
+    assert errors == ""
+
+
+@pytest.mark.parametrize("variant", [("redis", "postgresql"), ("rabbitmq", "postgresql")])
+def test_a_clone_has_the_same_passwords_before_and_after_its_env_file(
+    bake: Bake, tmp_path: Path, variant: tuple[str, str]
+) -> None:
+    clone = shutil.copytree(bake(broker=variant[0], database=variant[1]), tmp_path / "clone")
+    (clone / ".env").unlink()
+    before, after = (
+        {name: service.get("environment", {}) for name, service in compose(project, "compose.yaml")["services"].items()}
+        for project in (clone, with_the_example(clone, tmp_path / "copied"))
+    )
+
+    assert before["db"] == after["db"]
+    assert before["web"]["PGPASSWORD"] == after["web"]["PGPASSWORD"]
+
+
+def with_the_example(clone: Path, folder: Path) -> Path:
+    """A copy of the clone, with the .env that its user copies from the example."""
+    copied = shutil.copytree(clone, folder)
+    shutil.copy(copied / ".env.example", copied / ".env")
+    return copied

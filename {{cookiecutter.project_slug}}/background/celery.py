@@ -12,6 +12,7 @@ from celery import Celery
 from django.apps import apps
 
 from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
+from background.probe.queues import ServedQueues
 
 
 class App(Celery):
@@ -68,5 +69,7 @@ class App(Celery):
         # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)
+        # On Redis and Valkey it says which queues it serves, for /health/.
+        self.steps["consumer"].add(ServedQueues)
         # A worker that is asked to stop does so from its loop, and as soon as its last task has ended.
         self.steps["worker"].add("background.worker.stop:SoftStopStep")

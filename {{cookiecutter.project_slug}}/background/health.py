@@ -4,9 +4,12 @@ If the broker is down, pages still work, so the web server must stay in service.
 therefore ask ``/health/web/``. Only people and monitoring ask ``/health/``.
 """
 
+import contextlib
 import dataclasses
 import logging
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import django.db
 from celery import Celery
@@ -21,6 +24,7 @@ from kombu.exceptions import OperationalError
 
 from background.beat import lease
 from background.broker.connection import with_timeout
+from background.probe import queues
 
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
 
@@ -49,12 +53,59 @@ class Broker(HealthCheck):
         Raises:
             ServiceUnavailable: the broker refused the connection, or did not answer.
         """
-        quicker = with_timeout(self.app.conf.broker_transport_options, PATIENCE)
-        with self.app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
-            try:
-                connection.ensure_connection(max_retries=0)
-            except OperationalError as error:
-                raise ServiceUnavailable("The broker is unreachable.") from error
+        with connected(self.app):
+            pass
+
+
+@dataclasses.dataclass(repr=False)
+class Workers(HealthCheck):
+    """Tells whether a worker serves each queue of the settings, as far as the broker knows."""
+
+    app: Celery = dataclasses.field(default_factory=app_or_default)
+    timeout = timedelta(seconds=2 * PATIENCE)
+
+    def __repr__(self) -> str:
+        return "Workers"
+
+    def run(self) -> None:
+        """Ask the broker over a new connection.
+
+        Raises:
+            ServiceUnavailable: no worker serves a queue, or the broker is away.
+        """
+        if names := unserved_queues(self.app):
+            raise ServiceUnavailable(f"No worker serves the queue {' or '.join(names)}.")
+
+
+def unserved_queues(app: Celery) -> list[str]:
+    """The queues of the settings that no worker serves. On Redis a worker that has ended counts for another minute.
+
+    Raises:
+        ServiceUnavailable: the broker refused the connection, or did not answer.
+    """
+    if app.conf.task_always_eager:
+        return []
+    with connected(app) as connection:
+        try:
+            return queues.unserved(app, connection)
+        except connection.recoverable_connection_errors as error:
+            raise ServiceUnavailable("The broker is unreachable.") from error
+
+
+@contextlib.contextmanager
+def connected(app: Celery) -> Iterator[Any]:
+    """A new connection to the broker, with little patience.
+
+    Raises:
+        ServiceUnavailable: the broker refused the connection, or did not answer.
+    """
+    quicker = with_timeout(app.conf.broker_transport_options, PATIENCE)
+    with app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
+        try:
+            connection.ensure_connection(max_retries=0)
+        except OperationalError as error:
+            raise ServiceUnavailable("The broker is unreachable.") from error
+        yield connection
 
 
 @dataclasses.dataclass(repr=False)
@@ -107,5 +158,5 @@ logging.getLogger("health_check").addFilter(say_in_one_line)
 WEB_CHECKS = ["background.health.Database"]
 
 # With eager tasks the project needs neither a broker nor beat.
-WITH_BROKER = ["background.health.Broker", "background.health.Schedule"]
+WITH_BROKER = ["background.health.Broker", "background.health.Workers", "background.health.Schedule"]
 CHECKS = WEB_CHECKS if settings.CELERY_TASK_ALWAYS_EAGER else [*WEB_CHECKS, *WITH_BROKER]

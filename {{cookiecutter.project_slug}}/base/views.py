@@ -9,13 +9,16 @@ from typing import Any
 
 from celery.states import PENDING, READY_STATES, SUCCESS
 from django.conf import settings
+from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.log import log_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from health_check.exceptions import ServiceUnavailable
 
+from background import health
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
 
@@ -102,7 +105,7 @@ def status(task_id: uuid.UUID) -> dict[str, Any]:
     """Read a report's state from the result backend.
 
     Returns ``state`` (Celery's: an unknown id has PENDING too), ``ready``, and at most one of ``progress`` (``done``
-    and ``total`` months), ``report`` (what the task returned) and ``error`` (a sentence).
+    and ``total`` months), ``report`` (what the task returned), ``error`` and ``waiting`` (a sentence each).
     """
     meta = build_report.backend.get_task_meta(str(task_id))  # one read: state and result belong together
     answer: dict[str, Any] = {"state": meta["status"], "ready": meta["status"] in READY_STATES}
@@ -110,9 +113,26 @@ def status(task_id: uuid.UUID) -> dict[str, Any]:
         answer["progress"] = meta["result"]
     elif meta["status"] == SUCCESS:
         answer["report"] = meta["result"]
+    elif meta["status"] == QUEUED and is_unserved():
+        answer["waiting"] = "No worker serves the queue of reports. The report is built when one starts"
     elif answer["ready"]:
         answer["error"] = "The report could not be built. The worker's log says why."
     return answer
+
+
+def is_unserved() -> bool:
+    """Whether no worker serves the queue of reports. The broker is asked every five seconds at most."""
+    route = settings.CELERY_TASK_ROUTES.get(build_report.name, {})
+    queue = route.get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)
+    return queue in (cache.get_or_set("base.unserved_queues", unserved_queues, 5) or [])
+
+
+def unserved_queues() -> list[str]:
+    """The queues that no worker serves. If the broker is away nothing is known, and /health/ tells that."""
+    try:
+        return health.unserved_queues(build_report.app)
+    except ServiceUnavailable:
+        return []
 
 
 def context(**values: Any) -> dict[str, Any]:

@@ -52,10 +52,16 @@ deploy() {
     esac
     # shellcheck disable=SC2086 # the options are several words
     sh deploy/check-broker.sh .env.production $in_production
+    # shellcheck disable=SC2086 # the options are several words
+    sh deploy/check-ports.sh .env.production $in_production
     compose build
     for service in $stores; do start "$service"; done
     compose run --rm --no-deps --no-TTY migrate
     for service in $app $(named proxy); do start "$service"; done
+    port=$(compose port proxy 443 2>/dev/null | sed -n 's/.*://p' | head -n 1)
+    say "" "Site:    https://${hosts%%,*}$([ "${port:-443}" = 443 ] || echo ":$port")/" \
+        "Admin:   https://${hosts%%,*}$([ "${port:-443}" = 443 ] || echo ":$port")/admin/" \
+        "README.md says how to make the first administrator and read the logs."
 }
 
 backup() {

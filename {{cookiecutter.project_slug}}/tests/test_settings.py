@@ -41,6 +41,18 @@ def test_a_task_is_given_up_before_redis_gives_it_to_another_worker() -> None:
     assert values["CELERY_TASK_SOFT_TIME_LIMIT"] < values["CELERY_TASK_TIME_LIMIT"] < values["VISIBILITY_TIMEOUT"]
 
 
+@pytest.mark.parametrize("password", ["pa/ss", "pa?ss", "pa#ss", "pa[ss"])
+@pytest.mark.parametrize("variable", ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"])
+def test_a_password_that_breaks_its_url_is_refused_without_being_shown(
+    variable: str, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, f"redis://:{password}@localhost:6379/1")
+
+    with pytest.raises(ImproperlyConfigured, match=variable) as refusal:
+        celery_settings()
+    assert "pa" + password[2] not in str(refusal.value)
+
+
 def production_settings(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
     """Production's settings, as a new process reads them from these variables."""
     for name in ("DJANGO_HSTS_SECONDS", "DJANGO_HSTS_INCLUDE_SUBDOMAINS", "DJANGO_HSTS_PRELOAD"):
@@ -87,9 +99,10 @@ def test_hsts_speaks_for_other_sites_and_for_years_only_if_it_is_asked_to(monkey
         "redis+socket:///run/redis.sock?virtual_host=1",
         "sentinel://one:26379;sentinel://two:26379",
         "redis://one/0;redis://two/0",
+        "redis://:a%2Fb@localhost/1",
+        "redis+socket:///run/a@b",
         "amqps://user:password@host:5671/vhost?heartbeat=30",
         "amqps://one//;amqps://two//",
-        "amqps://[::1/",
     ],
 )
 def test_no_broker_url_stops_the_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ PREFIXES = """
 import os
 from redis import Redis
 keys = [key.decode() for key in Redis.from_url(os.environ["CELERY_BROKER_URL"]).scan_iter()]
-print(*sorted({key.partition(":")[0] for key in keys if not key.startswith(("_kombu", "unacked"))}))
+print(*sorted({key.partition(":")[0] for key in keys if not key.startswith(("_kombu", "unacked", "served."))}))
 """
 
 

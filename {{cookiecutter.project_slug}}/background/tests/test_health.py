@@ -3,23 +3,25 @@
 import asyncio
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
-from celery import Celery
+from celery import Celery, current_app
 from django.conf import settings
 from django.db.models.functions import Now
 from django.test import Client
 from health_check.exceptions import ServiceUnavailable
+from kombu import Queue
 
 from background.beat.lease import LIFETIME, SCHEDULE, Claim
-from background.health import Broker, Schedule
+from background.health import Broker, Schedule, Workers, unserved_queues
 from background.models import Lease
 
 # The checks that an eager project does without.
-WITH_BROKER = () if settings.CELERY_TASK_ALWAYS_EAGER else ("Broker", "Schedule")
+WITH_BROKER = () if settings.CELERY_TASK_ALWAYS_EAGER else ("Broker", "Workers", "Schedule")
 
 
 @pytest.fixture
@@ -70,13 +72,33 @@ def test_a_check_that_fails_is_one_line_of_the_log(app: Celery, caplog: pytest.L
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_check_is_told_by_itself(client: Client) -> None:
+def test_each_check_is_told_by_itself(client: Client, request: pytest.FixtureRequest) -> None:
+    if WITH_BROKER:
+        request.getfixturevalue("worker")
     Claim(SCHEDULE).take()
 
     response = client.get("/health/", {"format": "json"})
 
     assert response.status_code == HTTPStatus.OK
     assert response.json() == {"Database": "OK", **dict.fromkeys(WITH_BROKER, "OK")}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_queue_that_no_worker_serves_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    Workers().run()
+    lonely = Queue(f"tests-{uuid.uuid4().hex}", alias="lonely")
+    monkeypatch.setitem(current_app.conf, "task_queues", [*current_app.conf.task_queues, lonely])
+
+    with pytest.raises(ServiceUnavailable, match=r"No worker serves the queue lonely\."):
+        Workers().run()
+
+
+def test_a_queue_of_a_broker_that_tells_nothing_is_not_called_unserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.task_queues = [Queue("default")]
+
+    assert unserved_queues(app) == []
 
 
 @pytest.mark.django_db

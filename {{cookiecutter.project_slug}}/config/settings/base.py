@@ -118,6 +118,12 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 
+# Uploads
+
+# In production a volume, because the rest of a container can't be written to. Nothing serves these files: write a view
+# that decides who may see one. https://docs.djangoproject.com/en/stable/topics/security/#user-uploaded-content-security
+MEDIA_ROOT = env.str("DJANGO_MEDIA_ROOT", "") or BASE_DIR / "media"
+
 # Mail
 
 DEFAULT_FROM_EMAIL = {{ cookiecutter.author_email | python }}

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, solar
+from django.core.exceptions import ImproperlyConfigured
 from django_celery_beat.clockedschedule import clocked
 from kombu.entity import Exchange, Queue
 
@@ -22,6 +23,14 @@ from config.settings.base import PROJECT_SLUG, TIME_ZONE, env
 # What depends on the broker is chosen by the scheme of its URL when a process starts. For processes on a machine, to change
 # the URL is enough. Compose has one broker service, and its kind is an answer: docs/switching.md says how to change it.
 BROKER_URL = env.str("CELERY_BROKER_URL", "")
+for variable in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+    try:
+        [urlsplit(url).port for url in env.str(variable, "").split(";")]
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{variable} is not a URL. If its password has a character like / ? # or [, percent-encode that (%2F for /), or"
+            " take a password of letters and digits."
+        ) from None
 ON_REDIS = BROKER_URL.startswith(("redis:", "rediss:"))  # Valkey too
 ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 

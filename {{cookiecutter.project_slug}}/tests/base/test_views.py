@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.staticfiles import finders
+from django.core.cache import cache
 from django.db import OperationalError, connections
 from django.test import Client
 from django.urls import reverse
@@ -135,6 +136,18 @@ def test_a_report_that_no_worker_has_taken_is_waited_for(client: Client, task_id
 
     assert status(client, task_id) == {"state": QUEUED, "ready": False}
     assert "Waiting for a worker" in page(client, task_id)
+
+
+def test_a_report_whose_queue_no_worker_serves_says_so(
+    client: Client, task_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.clear()
+    monkeypatch.setattr("background.health.unserved_queues", lambda app: ["long"])
+    build_report.update_state(task_id, QUEUED)
+
+    assert "No worker serves the queue of reports" in page(client, task_id)
+    assert "No worker serves the queue of reports" in str(status(client, task_id))
+    cache.clear()
 
 
 def test_a_report_that_runs_shows_its_progress(client: Client, task_id: str) -> None:

@@ -13,7 +13,7 @@ function show(status) {
     bar.value = status.progress.done;
     line.textContent = `${status.progress.done} of ${status.progress.total} months`;
   } else if (!status.ready) {
-    line.textContent = "Waiting for a worker";
+    line.textContent = status.waiting ?? "Waiting for a worker";
   }
 }
 
