@@ -1,35 +1,47 @@
 """The schedule in the admin, with how its entries differ from the settings."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from celery import current_app
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Case, QuerySet, When
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
+from django_celery_results.models import GroupResult, TaskResult
 
 from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.edit import apply
 from background.schedule.last_run import count_from_now
 from background.schedule.run import run
+from background.schedule.words import next_run, readable, words
 
 logger = logging.getLogger(__name__)
 
 admin.site.unregister(PeriodicTask)
+
+# With results in Redis these lists are empty, and would say that nothing has run.
+if current_app.conf.result_backend != "django-db":
+    admin.site.unregister([TaskResult, GroupResult])
+
+
+def in_short(moment: datetime | None) -> str:
+    """A moment in the project's time zone. The admin's own words for it take too much of the table's width."""
+    return f"{localtime(moment):%Y-%m-%d %H:%M}" if moment else "-"
 
 
 @admin.register(PeriodicTask)
 class EntryAdmin(PeriodicTaskAdmin):
     """django-celery-beat's list of the entries, with what differs from the settings."""
 
-    # After the name and whether it is on. At the end of the line it would be out of sight.
-    list_display = (*PeriodicTaskAdmin.list_display[:2], "drift", *PeriodicTaskAdmin.list_display[2:])
+    list_display = ("name", "enabled", "runs", "drift", "next_run", "last_run")
     actions = (*PeriodicTaskAdmin.actions, "apply_settings")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -39,7 +51,29 @@ class EntryAdmin(PeriodicTaskAdmin):
         found = drift(current_app, rows)
         for row in rows:
             row.differences = found.get(row.name, [])
+            schedule = readable(row)
+            row.next_moment = next_run(current_app, row, schedule) if schedule else None
         return changes
+
+    @admin.display(description="Schedule")
+    def runs(self, row: PeriodicTask) -> str:
+        return words(row.scheduler) + (", once" if row.one_off and not row.clocked_id else "")
+
+    @admin.display(description="Next run")
+    def next_run(self, row: Any) -> str:
+        return in_short(row.next_moment)
+
+    @admin.display(description="Last run", ordering="last_run_at")
+    def last_run(self, row: PeriodicTask) -> str:
+        return in_short(row.last_run_at)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Say what the script of the page shows in the place of a crontab where none is chosen."""
+        context["readable_crontabs"] = {**context.get("readable_crontabs", {}), "": "none is chosen"}
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     @admin.display(description="Drift", empty_value="-")
     def drift(self, row: Any) -> SafeString:

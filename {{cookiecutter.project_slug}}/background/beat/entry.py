@@ -19,6 +19,7 @@ from django_celery_beat.schedulers import ModelEntry
 
 from background.beat.models import ScheduledTask
 from background.schedule.kinds import FIELDS as KINDS
+from background.schedule.last_run import counted_from
 
 logger = get_logger(__name__)
 
@@ -37,17 +38,10 @@ class Entry(ModelEntry):
     read: tuple[Any, ...] | None = None  # what its row said, as ``Reader.read`` compares it
 
     def __init__(self, model: Any, app: Any = None) -> None:
-        """Read the row. An entry that has never run counts from its last edit.
-
-        With a ``start_time``, django-celery-beat counts from thirty years ago, so that an interval begins with a run at
-        that moment. A moment that had passed at the edit would be a run at once, and so would a time of day.
-        """
-        never_ran = not model.last_run_at
+        """Read the row. Its next run is counted as ``counted_from`` says."""
+        last_run_at = counted_from(model)
         super().__init__(model, app=app)
-        if never_ran and model.start_time and model.date_changed:
-            begin = max(model.start_time, model.date_changed)
-            if begin == model.date_changed or not model.interval_id:
-                model.last_run_at = self.last_run_at = begin
+        self.last_run_at = model.last_run_at = last_run_at
 
     def __next__(self) -> "Entry":
         self.model.last_run_at = self._default_now()

@@ -9,6 +9,7 @@ Signals see what the admin, a form, ``save`` and ``loaddata`` do. A ``QuerySet.u
 switches an entry on (``background/beat/entry.py``).
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -18,6 +19,27 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from background.schedule.kinds import FIELDS
 
 WHEN = ("start_time", *(f"{kind}_id" for kind in FIELDS))  # what decides when an entry runs
+
+
+LONG_AGO = timedelta(days=365 * 30)  # so that a start that is still to come is a run of an interval
+
+
+def counted_from(row: PeriodicTask) -> datetime:
+    """The moment from which beat counts to the next run: the last run or, if there is none, the last edit.
+
+    An interval with a ``start_time`` begins with a run at that moment. Any other kind begins with its first moment after it.
+    ``ModelEntry`` of django-celery-beat 2.9 begins each kind at that moment, or at once if it is over.
+    """
+    last: datetime | None = row.last_run_at
+    if last:
+        return last
+    edited: datetime = row.date_changed or timezone.now()
+    if not row.start_time:
+        return edited
+    if (row.interval_id or row.interval) and row.start_time > edited:
+        return edited - LONG_AGO
+    start: datetime = row.start_time
+    return max(start, edited)
 
 
 def count_from_now(rows: QuerySet[PeriodicTask], **changes: Any) -> int:

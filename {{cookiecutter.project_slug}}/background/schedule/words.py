@@ -10,8 +10,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from background.schedule.kinds import kind_of
-
-LONG_AGO = timedelta(days=365 * 30)  # ModelEntry's last run of an entry with a start time that has never run
+from background.schedule.last_run import counted_from
 
 
 def words(schedule: models.Model | None) -> str:
@@ -38,7 +37,6 @@ def next_run(app: Celery, row: PeriodicTask, schedule: Any) -> datetime | None:
     if not row.enabled or (row.expires and row.expires <= now) or (row.one_off and row.total_run_count):
         return None
     schedule.nowfun = lambda: now
-    last = row.last_run_at or row.date_changed - (LONG_AGO if row.start_time else timedelta())
-    due, seconds = schedule.is_due(last.astimezone(app.timezone))
+    due, seconds = schedule.is_due(counted_from(row).astimezone(app.timezone))
     start = row.due_start_time(app.timezone) if row.start_time and row.start_time > now else now
     return max(start, now if due else now + timedelta(seconds=seconds))

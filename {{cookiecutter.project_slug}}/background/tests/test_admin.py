@@ -152,3 +152,24 @@ def test_an_entry_of_the_settings_keeps_its_name(seeded: Entries, admin_client: 
 
     assert can_be_renamed("a-person-s")
     assert not can_be_renamed("a-time-of-day")
+
+
+def test_the_list_says_when_each_entry_runs_next(seeded: Entries, admin_client: Client) -> None:
+    page = admin_client.get(LIST).text
+
+    assert "every 10 minutes" in page
+    assert '<td class="field-next_run">2030-01-01 00:00</td>' in page
+
+
+def test_a_form_without_a_crontab_says_so(seeded: Entries, admin_client: Client) -> None:
+    pk = PeriodicTask.objects.get(name="a-length-of-time").pk
+    page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[pk]))
+
+    assert page.context["readable_crontabs"][""] == "none is chosen"
+
+
+def test_results_are_listed_only_where_they_are(admin_client: Client) -> None:
+    """With results in Redis the list would be empty."""
+    is_listed = "django_celery_results/taskresult/" in admin_client.get(reverse("admin:index")).text
+
+    assert is_listed == (celery_app.conf.result_backend == "django-db")

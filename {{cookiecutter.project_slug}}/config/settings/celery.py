@@ -132,6 +132,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # Empty means the project's own database.
 CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", "") or "django-db"
 
+# The admin's list of results shows the names, arguments and workers too. Results in Redis have no such list.
+CELERY_RESULT_EXTENDED = CELERY_RESULT_BACKEND == "django-db"
+
 # Enqueueing a task that keeps its result connects to the result backend too. That must fail as quickly. Seconds.
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": RETRY_POLICY}
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
