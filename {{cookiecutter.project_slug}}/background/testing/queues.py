@@ -3,6 +3,8 @@
 from celery import current_app
 from kombu.entity import Exchange, Queue
 
+from background.probe.queues import key
+
 
 def keep_apart(run: str) -> None:
     """Give this process the queues and results of a test run, which no other worker reads.
@@ -31,7 +33,10 @@ def remove_own(run: str) -> None:
             own.declare()  # Redis forgets only the queue that this connection knows
             own.delete()
             own.exchange.delete()
+            if connection.transport.driver_type == "redis":
+                with connection.default_channel.conn_or_acquire() as client:
+                    client.delete(key(own.name))
     if current_app.conf.result_backend.startswith("redis"):
         client = current_app.backend.client
-        for key in client.scan_iter(f"{run}*"):
-            client.delete(key)
+        for name in client.scan_iter(f"{run}*"):
+            client.delete(name)
