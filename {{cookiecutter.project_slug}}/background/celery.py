@@ -4,15 +4,38 @@
 are in ``config/settings/celery.py``. The scheduler is one of them (``CELERY_BEAT_SCHEDULER``).
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import django
 from celery import Celery
+from celery.app.utils import Settings
 from django.apps import apps
+from kombu.utils.url import maybe_sanitize_url
 
 from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
 from background.probe.queues import ServedQueues
+
+
+class Conf(Settings):
+    """Celery's settings, of which ``celery report`` and ``celery inspect conf`` show no password.
+
+    Celery 5.7 hides that of ``broker_url``, and not that of Django's ``CELERY_BROKER_URL``.
+    """
+
+    def table(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        table = super().table(*args, **kwargs)
+        return {name: without_password(value) for name, value in table.items()}
+
+
+def without_password(value: Any) -> Any:
+    """The value of a setting. In a URL, or in several separated by semicolons, stars stand for the password."""
+    if isinstance(value, Mapping):
+        return {name: without_password(part) for name, part in value.items()}
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return ";".join(maybe_sanitize_url(url) for url in value.split(";"))
 
 
 class App(Celery):
@@ -66,6 +89,7 @@ class App(Celery):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        object.__setattr__(self._conf, "__class__", Conf)  # Celery has no name for it. It is filled in place
         # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)

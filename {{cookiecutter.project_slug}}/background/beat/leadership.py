@@ -6,7 +6,7 @@ import django.db
 from celery.utils.log import get_logger
 from django.db import close_old_connections
 
-from background.beat.lease import Claim
+from background.beat.lease import CLOCK, Claim
 from background.probe.heartbeat import READY
 
 logger = get_logger(__name__)
@@ -14,6 +14,7 @@ logger = get_logger(__name__)
 LEADS = f"{READY}, leads"
 STANDS_BY = f"{READY}, stands by"
 CUT_OFF = "waiting for the database"
+CLOCK_IS_WRONG = "not leading, as the clock of this host is wrong"
 
 
 class Leadership:
@@ -40,10 +41,14 @@ class Leadership:
         if self.is_held and not self.claim.is_to_be_renewed:
             return True
         try:
-            if self.leads and not self.claim.renew():
-                self.step_down()
-            if not self.leads and self.claim.take():
-                self.step_up()
+            if self.leads or self.claim.is_free():
+                self.look_at_the_clock()
+                if self.role == CLOCK_IS_WRONG:
+                    return False
+                if self.leads and not self.claim.renew():
+                    self.step_down()
+                if not self.leads and self.claim.take():
+                    self.step_up()
         except django.db.Error as error:
             self.cut_off(error)
         else:
@@ -53,6 +58,25 @@ class Leadership:
                 logger.info("This beat stands by. Another one leads.")
             self.role = LEADS if self.leads else STANDS_BY
         return self.is_held
+
+    def look_at_the_clock(self) -> None:
+        """Do not lead with a clock that is wrong: the runs that others recorded would be in the future, or long ago."""
+        error = self.claim.clock_error()
+        if abs(error) <= CLOCK:
+            if self.role == CLOCK_IS_WRONG:
+                logger.info("The clock of this host is right again.")
+                self.role = ""
+            return
+        if self.role != CLOCK_IS_WRONG:
+            logger.error(
+                "This beat does not lead. The clock of its host is %.0f seconds %s that of the database. Set it by NTP.",
+                abs(error),
+                "ahead of" if error > 0 else "behind",
+            )
+        if self.leads:
+            self.give_back()
+            self.lost()
+        self.role = CLOCK_IS_WRONG
 
     def step_up(self) -> None:
         """Lead from now on."""

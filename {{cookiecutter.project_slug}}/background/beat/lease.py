@@ -1,9 +1,9 @@
 """A lease in the project's database. Of any number of processes on any number of hosts, one holds it at a time.
 
 The holder renews the lease. If it was killed, hangs or is cut off from the database, the lease runs out and another
-process takes it. Each step is one statement that the database decides and times. So the clocks of hosts are not
-compared, and a transaction pooler may be in between. The holder uses its own clock only to know how long ago it asked
-for the last renewal. It considers the lease lost ``MARGIN`` before another process may take it.
+process takes it. Each step is one statement that the database decides and times. So the lease does not depend on the
+clocks of hosts, and a transaction pooler may be in between. The holder uses its own clock only to know how long ago it
+asked for the last renewal. It considers the lease lost ``MARGIN`` before another process may take it.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from background.beat.models import Lease
 
@@ -22,6 +23,7 @@ SCHEDULE = "beat"  # the lease of the beat that sends what is due
 
 LIFETIME = 12.0  # seconds from a renewal to when another may take the lease
 RENEWAL = 3.0  # seconds between two renewals
+CLOCK = 30.0  # seconds by which the host's clock may differ from the database's. Runs come so much earlier or later
 MARGIN = 3.0  # seconds, for a clock that is adjusted, and for what the holder does after its last look
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -68,11 +70,20 @@ class Claim:
     def is_to_be_renewed(self) -> bool:
         return self.renewed is None or clock() - self.renewed >= RENEWAL
 
+    def clock_error(self) -> float:
+        """Seconds by which this host's clock is ahead of the database's. Zero if the lease was never held."""
+        row = Lease.objects.annotate(now=Now()).filter(name=self.name).values_list("now", flat=True).first()
+        return (timezone.now() - row).total_seconds() if row else 0.0
+
+    def is_free(self) -> bool:
+        """Whether nobody holds the lease. A beat that waits asks only this."""
+        return not Lease.objects.filter(name=self.name, expires__gt=Now()).exists()
+
     def take(self) -> bool:
         """Take the lease if it is free: it has run out, was given back, or was never held."""
-        row = Lease.objects.filter(name=self.name)
-        if row.filter(expires__gt=Now()).exists():  # so that the beats that wait only read
+        if not self.is_free():
             return False
+        row = Lease.objects.filter(name=self.name)
         free = row.filter(expires__lte=Now())
         if self._hold(free, since=Now()):
             return True

@@ -27,7 +27,7 @@ FILE = Path(background.__file__).with_name("UPSTREAM.md")
 LIBRARIES = ("celery", "kombu", "django_celery_beat")
 NEEDS = {"kombu.transport.redis": "redis"}  # what a project with RabbitMQ does not install
 # Python, Django and Celery set these on every class of the kind, or a class is made to be extended by them.
-SET_BY_OTHERS = {"__module__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__annotations__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__orig_bases__", "__reduce__", "app"}  # fmt: skip
+SET_BY_OTHERS = {"__module__", "_abc_impl", "__abstractmethods__", "__doc__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__annotations__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__orig_bases__", "__reduce__", "app"}  # fmt: skip
 EXTENSIONS = {"celery.bootsteps"}
 STATE = {"_schedule", "_dirty", "_heap_invalidated", "_last_timestamp"}
 

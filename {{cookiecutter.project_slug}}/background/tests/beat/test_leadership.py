@@ -1,14 +1,16 @@
 """Of two beats one sends, and the other continues where the first one ended."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import DatabaseError
+from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from background.beat.leadership import CUT_OFF, LEADS, STANDS_BY
+from background.beat.leadership import CLOCK_IS_WRONG, CUT_OFF, LEADS, STANDS_BY
 from background.beat.lease import SCHEDULE, Claim, tenure
 from background.beat.scheduler import LOOK, Scheduler
 from background.models import Lease
@@ -61,6 +63,31 @@ def test_one_that_stands_by_asks_for_nothing_but_the_lease(start: Start, django_
 
     with django_assert_num_queries(1):
         second.tick()
+
+
+@pytest.mark.parametrize(("error", "said"), [(-600, "600 seconds behind"), (600, "600 seconds ahead of")])
+def test_a_beat_whose_clock_is_wrong_does_not_lead_until_it_is_right(
+    error: float, said: str, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database's clock is not moved here."""
+    start().close()
+    with time_machine.travel(timezone.now() + timedelta(seconds=error)):
+        wrong = start()
+
+        assert (wrong.state, send(wrong)) == (CLOCK_IS_WRONG, [])
+        assert said in caplog.text
+        assert not wrong.state.startswith("ready")
+    assert send(wrong) == ["overdue"]
+    assert wrong.state == LEADS
+
+
+def test_a_leader_whose_clock_goes_wrong_hands_over(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = start(), start()
+    monkeypatch.setattr(first.leadership.claim, "clock_error", lambda: 600.0)
+    monkeypatch.setattr(type(first.leadership.claim), "is_to_be_renewed", True)
+
+    assert (send(first), send(second)) == ([], ["overdue"])
+    assert (first.state, second.state) == (CLOCK_IS_WRONG, LEADS)
 
 
 def test_a_leader_that_is_closed_is_replaced_at_once_and_nothing_is_repeated(start: Start) -> None:
