@@ -6,6 +6,7 @@ return it with its quotes. Other answers are one of a fixed list of choices, or 
 cookiecutter imports this module by its name in ``_extensions`` of cookiecutter.json.
 """
 
+import contextlib
 import json
 import re
 import sys
@@ -13,10 +14,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from cookiecutter import __version__
 from jinja2 import Environment, pass_environment
 from jinja2.ext import Extension
 
 TEMPLATE = Path(__file__).resolve().parent
+
+# Older ones refuse a yes or no that is given as an answer.
+if tuple(map(int, __version__.split(".")[:2])) < (2, 7):
+    raise SystemExit(
+        f"This template needs cookiecutter 2.7 or newer, and this is {__version__}. `uvx cookiecutter` runs the newest."
+    )
 
 
 def python(text: str) -> str:
@@ -78,6 +86,7 @@ def refusal(environment: Environment, answers: dict[str, Any]) -> str:
     """
     from answer_validators import DERIVED, complaints, correction  # not at the top, as above
 
+    answers.update(repaired(answers))
     found = complaints(answers)
     if not found:
         for name, template in DERIVED.items():
@@ -85,6 +94,16 @@ def refusal(environment: Environment, answers: dict[str, Any]) -> str:
         return ""
     lines = "\n".join([*(f"ERROR: {complaint}" for complaint in found), *correction(answers, found)])
     return lines.encode("unicode_escape").decode("ascii").replace('"', r"\"")
+
+
+def repaired(answers: dict[str, Any]) -> dict[str, str]:
+    """Return the answers that a terminal has given in UTF-8 to a Python that expected ASCII, as with ``LC_ALL=C``."""
+    found = {}
+    for name, answer in answers.items():
+        if isinstance(answer, str) and re.search(r"[\udc80-\udcff]", answer):
+            with contextlib.suppress(UnicodeError):
+                found[name] = answer.encode("utf-8", "surrogateescape").decode("utf-8")
+    return found
 
 
 class TemplateExtension(Extension):

@@ -1,5 +1,6 @@
 """Writes `.env` and `.env.production` from the tracked example beside each. Nothing in them is ever lost."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -18,6 +19,8 @@ def write(path: Path) -> None:
     """
     example = read_example(path)
     old = ""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "It is a folder")
     if path.exists():
         restrict(path)
         old = read(path)

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bake_steps.answers_file import Answers
+
 if TYPE_CHECKING:  # importing it takes a tenth of the hook's time, so only what needs it does
     from subprocess import CompletedProcess
 
@@ -21,6 +23,20 @@ def lock() -> None:
         print(
             f"Could not write uv.lock: {why}. Once uv and the network are available, in {Path.cwd().name}, run: uv lock"
         )
+
+
+def report_changed_dependencies(answers: Answers, previous: Answers) -> None:
+    """Name the command that is due if a change of answers has changed the dependencies of a project that is locked."""
+    if not previous or not Path("uv.lock").exists():
+        return
+    before, now = ({**previous, **given} for given in ({}, answers))
+    if dependencies(before) != dependencies(now):
+        print(f"The dependencies have changed. In {Path.cwd().name}, run: uv lock")
+
+
+def dependencies(answers: Answers) -> tuple[object, ...]:
+    """What pyproject.toml's dependencies follow from."""
+    return answers.get("broker") == "rabbitmq", answers.get("database"), answers.get("django_version")
 
 
 def why_not_locked() -> str:

@@ -39,6 +39,7 @@ def main() -> int:
             print(f"ERROR: Could not write {path}: {error.strerror}. The file is unchanged.", file=sys.stderr)
             return 1
     repository.lock()
+    repository.report_changed_dependencies(ANSWERS, previous)
     if is_first:
         repository.commit(MADE_BY_CRUFT)
         next_steps.show(ANSWERS)

@@ -536,7 +536,7 @@ def test_ctrl_c_ends_the_logs_without_an_error(bake: Bake, tmp_path: Path) -> No
         os.killpg(logs.pid, signal.SIGINT)
         _, errors = logs.communicate(timeout=30)
 
-    assert errors == ""
+    assert "Error" not in errors
 
 
 @pytest.mark.parametrize("variant", [("redis", "postgresql"), ("rabbitmq", "postgresql")])

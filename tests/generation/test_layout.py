@@ -304,3 +304,41 @@ def test_a_checkout_has_unix_line_ends_whatever_git_is_set_to(which: str, bake: 
         subprocess.run([*git, *command], cwd=copy, check=True)
 
     assert b"\r" not in (copy / "out/Makefile").read_bytes()
+
+
+def test_an_env_that_is_a_folder_is_left_as_it_is(bake: Bake, tmp_path: Path) -> None:
+    (tmp_path / "my_project/.env").mkdir(parents=True, mode=0o755)
+
+    done = bake_command(tmp_path, "--overwrite-if-exists")
+
+    assert done.returncode == 1
+    assert "Could not write .env: It is a folder." in done.stderr
+    assert (tmp_path / "my_project/.env").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [("broker=rabbitmq", True), ("database=postgresql", True), ("broker=redis", False)]
+)
+def test_a_second_bake_says_when_the_lock_is_old(answer: str, said: bool, bake: Bake, tmp_path: Path) -> None:
+    shutil.copytree(bake(), tmp_path / "my_project")
+    (tmp_path / "my_project/uv.lock").touch()
+
+    done = bake_command(tmp_path, "--overwrite-if-exists", answer)
+
+    assert ("The dependencies have changed. In my_project, run: uv lock" in done.stdout) == said
+
+
+def test_a_name_that_is_not_ascii_is_taken_in_an_ascii_locale(tmp_path: Path) -> None:
+    done = bake_command(tmp_path, "author_name=Žofie Ü", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+
+    assert done.returncode == 0, done.stderr
+    assert 'name = "Žofie Ü"' in (tmp_path / "my_project/pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_an_older_cookiecutter_is_refused_in_a_sentence() -> None:
+    code = "import cookiecutter; cookiecutter.__version__ = '2.6.0'; import local_extensions"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=TEMPLATE, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("This template needs cookiecutter 2.7 or newer, and this is 2.6.0.")
