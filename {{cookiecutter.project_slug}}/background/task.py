@@ -118,7 +118,8 @@ class Task(DjangoTask):
         if options.get("chord"):
             return bool(not self.backend.supports_native_join)
         if self.name in MAPS and kwargs:
-            return bool(not self.app.tasks[kwargs["task"]["task"]].ignore_result)
+            mapped = self.app.tasks.get(kwargs["task"]["task"])  # None if only the worker has it
+            return bool(mapped and not mapped.ignore_result)
         return bool(self.name == ACCUMULATE)
 
     def on_replace(self, sig: Any) -> Any:

@@ -239,3 +239,30 @@ print(entry.queue, entry.enabled, entry.expire_seconds, entry.interval)
     assert "Applied send-missing-welcome-mails." in applied
     assert "matches the settings" in checked.stdout
     assert beats.code(row).strip() == "None True None every 600 seconds"
+
+
+WRONG_CLOCK = """
+import datetime, time_machine
+time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=float("{}"))).start()
+"""
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite's clock is the host's
+@pytest.mark.parametrize("error", [-600, 600])
+def test_a_beat_whose_host_has_a_wrong_clock_does_not_lead(
+    beats: Beats, report: Report, tmp_path: Path, error: float
+) -> None:
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock/sitecustomize.py").write_text(WRONG_CLOCK.format(error))
+    with beats.beat():  # from then on there is a lease to compare with
+        pass
+    with beats.beat(PYTHONPATH=str(tmp_path / "clock")) as wrong, beats.beat():
+        beats.schedule(moments=10)
+        beats.wait_until_all_are_due()
+        assert "This beat does not lead. The clock of its host is " in wrong.output()
+        assert "This beat stands by" not in wrong.output()
+    report()
+
+    assert set(beats.times().values()) == {1}
+    assert beats.missed() == []
+    assert beats.sent_by(wrong, 0) == []

@@ -41,7 +41,7 @@ class Leadership:
         if self.is_held and not self.claim.is_to_be_renewed:
             return True
         try:
-            if self.leads or self.claim.is_free():
+            if self.leads or self.role == CLOCK_IS_WRONG or self.claim.is_free():
                 self.look_at_the_clock()
                 if self.role == CLOCK_IS_WRONG:
                     return False
