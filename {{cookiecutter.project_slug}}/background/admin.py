@@ -14,7 +14,6 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
-from django_celery_results.models import GroupResult, TaskResult
 
 from background.registry import entries_in_code
 from background.schedule.drift import drift
@@ -27,9 +26,10 @@ logger = logging.getLogger(__name__)
 
 admin.site.unregister(PeriodicTask)
 
-# With results in Redis these lists are empty, and would say that nothing has run.
+# With results in Redis the lists of results are empty, and would say that nothing has run.
 if current_app.conf.result_backend != "django-db":
-    admin.site.unregister([TaskResult, GroupResult])
+    for model in [each for each in admin.site._registry if each._meta.app_label == "django_celery_results"]:
+        admin.site.unregister(model)
 
 
 def in_short(moment: datetime | None) -> str:

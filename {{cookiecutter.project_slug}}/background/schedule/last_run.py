@@ -22,6 +22,7 @@ WHEN = ("start_time", *(f"{kind}_id" for kind in FIELDS))  # what decides when a
 
 
 LONG_AGO = timedelta(days=365 * 30)  # so that a start that is still to come is a run of an interval
+JUST_NOW = timedelta(minutes=1)  # a person who chose "now" as the start has saved the form by then
 
 
 def counted_from(row: PeriodicTask) -> datetime:
@@ -36,7 +37,7 @@ def counted_from(row: PeriodicTask) -> datetime:
     edited: datetime = row.date_changed or timezone.now()
     if not row.start_time:
         return edited
-    if (row.interval_id or row.interval) and row.start_time > edited:
+    if (row.interval_id or row.interval) and row.start_time > edited - JUST_NOW:
         return edited - LONG_AGO
     start: datetime = row.start_time
     return max(start, edited)

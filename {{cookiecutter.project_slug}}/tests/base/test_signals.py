@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connections, transaction
 
 from base.models import WelcomeMail
 from base.tasks import send_welcome_mail
@@ -72,6 +72,7 @@ def test_async_code_enqueues_in_a_thread(enqueued: list[str]) -> None:
 
     async def welcome() -> None:
         await sync_to_async(send_welcome_mail.delay_on_commit)(user.pk)
+        await sync_to_async(connections.close_all)()  # those of the thread, in which the task has run eagerly
 
     asyncio.run(welcome())
 
