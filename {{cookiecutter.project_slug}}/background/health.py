@@ -29,23 +29,29 @@ from background.probe import queues
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
 
 
-@dataclasses.dataclass(repr=False)
-class Database(checks.Database):
-    """Asks the database. Its name is for people."""
+class Named:
+    """A check that people know by the name of its class."""
 
     def __repr__(self) -> str:
-        return "Database"
+        return type(self).__name__
 
 
 @dataclasses.dataclass(repr=False)
-class Broker(HealthCheck):
-    """Connects to the broker of ``CELERY_BROKER_URL``, of any kind, and waits for its answer."""
+class Database(Named, checks.Database):
+    """Asks the database."""
 
-    app: Celery = dataclasses.field(default_factory=app_or_default)
+
+@dataclasses.dataclass(repr=False)
+class OfBroker(Named, HealthCheck):
+    """A check that asks the broker of an app. What is not shown in ``repr`` is no label of a metric either."""
+
+    app: Celery = dataclasses.field(default_factory=app_or_default, repr=False)
     timeout = timedelta(seconds=2 * PATIENCE)
 
-    def __repr__(self) -> str:
-        return "Broker"
+
+@dataclasses.dataclass(repr=False)
+class Broker(OfBroker):
+    """Connects to the broker of ``CELERY_BROKER_URL``, of any kind, and waits for its answer."""
 
     def run(self) -> None:
         """Make a new connection, and close it.
@@ -58,14 +64,8 @@ class Broker(HealthCheck):
 
 
 @dataclasses.dataclass(repr=False)
-class Workers(HealthCheck):
+class Workers(OfBroker):
     """Tells whether a worker serves each queue of the settings, as far as the broker knows."""
-
-    app: Celery = dataclasses.field(default_factory=app_or_default)
-    timeout = timedelta(seconds=2 * PATIENCE)
-
-    def __repr__(self) -> str:
-        return "Workers"
 
     def run(self) -> None:
         """Ask the broker over a new connection.
@@ -109,14 +109,11 @@ def connected(app: Celery) -> Iterator[Any]:
 
 
 @dataclasses.dataclass(repr=False)
-class Schedule(HealthCheck):
+class Schedule(Named, HealthCheck):
     """Tells from the lease of the schedule whether a beat sends what is due."""
 
     # The longest without a tick: a hand-over takes up to 15 seconds.
-    silence: timedelta = timedelta(seconds=30)
-
-    def __repr__(self) -> str:
-        return "Schedule"
+    silence: timedelta = dataclasses.field(default=timedelta(seconds=30), repr=False)
 
     def run(self) -> None:
         """Ask the database in one query.

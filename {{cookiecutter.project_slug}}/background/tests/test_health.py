@@ -13,6 +13,7 @@ from celery import Celery, current_app
 from django.conf import settings
 from django.db.models.functions import Now
 from django.test import Client
+from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 from kombu import Queue
 
@@ -69,6 +70,11 @@ def test_a_check_that_fails_is_one_line_of_the_log(app: Celery, caplog: pytest.L
     (line,) = caplog.records
     assert line.getMessage().startswith("Health check Broker failed: ")
     assert "\n" not in caplog.text.strip()
+
+
+@pytest.mark.parametrize("check", [Broker, Workers, Schedule])
+def test_a_metric_has_no_label_that_changes_with_the_process(check: type[HealthCheck]) -> None:
+    assert check().labels == {"check": check.__name__}
 
 
 @pytest.mark.django_db(transaction=True)
