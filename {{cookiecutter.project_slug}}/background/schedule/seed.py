@@ -73,7 +73,8 @@ def insert(key: str, entry: Mapping[str, Any]) -> bool:
 
 def missing(app: Celery) -> list[str]:
     """The keys of the settings that are not in the database."""
-    return sorted(set(entries_in_code(app)) - present_of(entries_in_code(app)))
+    entries = entries_in_code(app)
+    return sorted(set(entries) - present_of(entries))
 
 
 def refused(app: Celery) -> dict[str, list[str]]:
@@ -89,13 +90,13 @@ def orphans(app: Celery) -> list[str]:
     return sorted(gone)
 
 
-def origin(app: Celery, key: str, seeded: Collection[str]) -> str:
-    """Where an entry of the database comes from, given the keys that were seeded.
+def origin(key: str, entries: Collection[str], seeded: Collection[str]) -> str:
+    """Where an entry of the database comes from, given the keys of ``entries_in_code`` and those that were seeded.
 
     ``settings``; ``orphaned``, if the settings no longer have it; ``celery``, if Celery itself adds it; or
     ``database``, if a person made it there.
     """
-    if key in entries_in_code(app):
+    if key in entries:
         return "settings"
     if key in DEFAULTS:
         return "celery"

@@ -202,6 +202,7 @@ def lines_of(app: Celery) -> Iterator[Line]:
     """A line for each entry, sorted by key. The number of queries does not depend on the number of entries."""
     rows = rows_of()
     drifted = drift.drift(app, rows)
+    entries = entries_in_code(app)
     seeded = set(SeededEntry.objects.values_list("key", flat=True))
     shared: dict[tuple[str, Any], tuple[str, Any]] = {}  # many rows may share a schedule, which is slow to read
     for row in rows:
@@ -218,7 +219,7 @@ def lines_of(app: Celery) -> Iterator[Line]:
             enabled=row.enabled,
             last_run=row.last_run_at,
             next_run=next_run(app, row, when) if when else None,
-            origin=seed.origin(app, row.name, seeded),
+            origin=seed.origin(row.name, entries, seeded),
             drift=drifted.get(row.name, []),
         )
 

@@ -170,4 +170,4 @@ def test_prune_deletes_the_orphans_alone(entries: Entries) -> None:
     ],
 )
 def test_where_an_entry_comes_from(entries: Entries, key: str, origin: str) -> None:
-    assert origin_of(celery_app, key, {"a-moment", "gone", "celery.backend_cleanup"}) == origin
+    assert origin_of(key, entries, {"a-moment", "gone", "celery.backend_cleanup"}) == origin
