@@ -46,8 +46,11 @@ class DatabaseBackend(Upstream):
         return bool(self.app.is_worker) and get_current_task() is None
 
     def refresh(self) -> Any:
-        """Close the connection if it no longer works. The next query opens another."""
+        """In the main process, close the connection if it no longer works. The next query opens another.
+
+        Each look is a query, and elsewhere Django or Celery looks when a request or a task begins.
+        """
         connection = connections[router.db_for_write(self.TaskModel)]
-        if not connection.in_atomic_block:
+        if self.is_main_process:
             connection.close_if_unusable_or_obsolete()
         return connection
