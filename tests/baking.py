@@ -77,6 +77,11 @@ class Project:
     path: Path
     environment: dict[str, str]
 
+    @property
+    def interpreter(self) -> str:
+        """The Python of the environment in which the project is installed."""
+        return str(Path(self.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+
     def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project's folder. What it printed, errors too, is in ``stdout``.
 

@@ -23,7 +23,7 @@ Figures = dict[str, float]
 
 def measure(project: Project, url: str, broker: str, count: int, seconds: float) -> dict[str, Figures]:
     """The figures of both sides with so many entries."""
-    python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+    python = project.interpreter
     variables = {
         "DATABASE_URL": url,
         "CELERY_BROKER_URL": broker,

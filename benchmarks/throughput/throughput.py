@@ -41,7 +41,7 @@ def measure(project: Project, url: str, side: str, count: int) -> Figures:
         "EMAIL_URL": "smtp://localhost",
         "STAMPS": str(project.path / "stamps"),
     }
-    python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+    python = project.interpreter
     done = project.run(python, "measure.py", str(count), queue, *worker.split(), check=True, **variables)
     figures: Figures = json.loads(done.stdout.splitlines()[-1])
     return figures

@@ -56,7 +56,7 @@ def site(largest: Project) -> Iterator[Site]:
     """Run Django's checks on the project in a folder, and return its page."""
     if not hasattr(os, "fork"):
         pytest.skip("this system can't fork, and a Django for each project takes hours")
-    python = Path(largest.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python"
+    python = largest.interpreter
     variables = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
     with subprocess.Popen(
         [python, "-c", SERVER],

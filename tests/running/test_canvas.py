@@ -21,7 +21,7 @@ def test_each_pattern_of_the_canvas_does_what_the_docs_say(installed: Installed,
     project = installed(tmp_path / "project", broker="redis")
     for name in ("canvas.py", "canvas_tasks.py"):
         shutil.copy(HERE / "project" / name, project.path)
-    python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+    python = project.interpreter
     (tmp_path / "notes").touch()
     variables = {"DJANGO_SETTINGS_MODULE": "config.settings.development", "CANVAS_NOTES": str(tmp_path / "notes")}
     with ExitStack() as stack:

@@ -7,6 +7,7 @@ from tests.baking import Project
 from tests.servers import postgresql, redis, running
 
 Installed = Callable[..., Project]
+WORKER = ["-m", "celery", "-A", "config", "worker", "--include", "database_tasks", "--concurrency", "2", "--loglevel", "INFO"]
 TASKS = """
 import time
 from celery import shared_task
@@ -42,7 +43,7 @@ with connection.cursor() as cursor:
 def test_a_worker_records_states_over_a_new_connection(installed: Installed, tmp_path: Path) -> None:
     project = installed(tmp_path / "project", broker="redis", database="postgresql")
     (project.path / "database_tasks.py").write_text(TASKS)
-    python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+    python = project.interpreter
     with postgresql(tmp_path) as database, redis(tmp_path) as broker:
         variables = {
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
@@ -51,20 +52,9 @@ def test_a_worker_records_states_over_a_new_connection(installed: Installed, tmp
             "CELERY_RESULT_BACKEND": "",
         }
         project.run(python, "manage.py", "migrate", "--verbosity", "0", check=True, **variables)
-        command = [
-            python,
-            "-m",
-            "celery",
-            "-A",
-            "config",
-            "worker",
-            "--include",
-            "database_tasks",
-            "--concurrency",
-            "2",
-        ]
+        command = [python, *WORKER]
         environment = {**project.environment, **variables}
-        with running([*command, "--loglevel", "INFO"], project.path, environment, tmp_path / "log") as worker:
+        with running(command, project.path, environment, tmp_path / "log") as worker:
             worker.wait_for(lambda: " ready." in worker.output(), "a worker")
             for _ in range(2):
                 printed = project.run(python, "-c", SEND, check=True, **variables).stdout

@@ -90,7 +90,7 @@ def listener_with_tls(certificate: Path, key: Path) -> Iterator[int]:
 
 def connect(project: Project, url: str, trusted: str) -> str:
     """What a process of the project prints that connects to the broker, trusting the authorities in the file ``trusted``."""
-    python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+    python = project.interpreter
     variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": "", "SSL_CERT_FILE": trusted}
     variables["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
     return project.run(python, "-c", CONNECT, check=False, **variables).stdout

@@ -116,7 +116,7 @@ class Beats:
             "DATABASE_URL": database,
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
         }
-        self.python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+        self.python = project.interpreter
         self.first, self.moments = 0.0, 0
         self.logs = 0
 

@@ -98,7 +98,7 @@ class Team:
             "LEDGER": str(ledger.path),
             "REMAP_SIGTERM": "SIGQUIT",
         }
-        self.python = str(Path(project.environment["UV_PROJECT_ENVIRONMENT"]) / "bin/python")
+        self.python = project.interpreter
         self.logs = 0
 
     def running(self, *arguments: str, **variables: str) -> AbstractContextManager[Process]:
