@@ -221,11 +221,10 @@ def is_changed(name: str, answers: Answers) -> bool:
 
 
 def as_typed(answer: object) -> str:
-    """Return the answer as ``name=value`` takes it: cookiecutter renders what has braces, so it becomes an expression."""
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    text = str(answer)
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if "{" in text else text
+    """Return the answer as ``name=value`` takes it, which cookiecutter renders as it does a default."""
+    from bake_steps.answers_file import as_default  # here, because only a refusal needs it
+
+    return ("no", "yes")[answer] if isinstance(answer, bool) else str(as_default(answer))
 
 
 def complaints(answers: Answers) -> list[str]:

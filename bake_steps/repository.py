@@ -29,8 +29,7 @@ def report_changed_dependencies(answers: Answers, previous: Answers) -> None:
     """Name the command that is due if a change of answers has changed the dependencies of a project that is locked."""
     if not previous or not Path("uv.lock").exists():
         return
-    before, now = ({**previous, **given} for given in ({}, answers))
-    if dependencies(before) != dependencies(now):
+    if dependencies(previous) != dependencies(answers):
         print(f"The dependencies have changed. In {Path.cwd().name}, run: uv lock")
 
 

@@ -2,7 +2,7 @@
 
 import http.client
 import subprocess
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -193,7 +193,6 @@ class Served:
     def __init__(self, project: Project, database: int, folder: Path) -> None:
         self.project, self.database, self.folder = project, database, folder
         self.psql = program("psql", "usr/lib/postgresql/*/bin")
-        self.most = 0
 
     def connections(self) -> int:
         """How many connections the project has to the database."""
@@ -215,7 +214,7 @@ class Served:
 
     def load(self, *command: str) -> tuple[set[int], int]:
         """Start a server, let 20 clients ask 15 times each, and return the statuses and the most connections seen."""
-        port, most, done = free_port(), 0, threading.Event()
+        port, most = free_port(), 0
         environment = {
             **self.project.environment,
             **PRODUCTION,
@@ -228,7 +227,7 @@ class Served:
                 answers = [clients.submit(self.answers, port, 15) for _ in range(20)]
                 while not all(answer.done() for answer in answers):
                     most = max(most, self.connections())
-                    done.wait(0.05)
+                    time.sleep(0.05)
             return set().union(*(answer.result() for answer in answers)), most
 
 

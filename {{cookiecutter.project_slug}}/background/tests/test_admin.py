@@ -27,10 +27,10 @@ def seeded(entries: Entries) -> Entries:
     return entries
 
 
-def apply_to(client: Client, *keys: str) -> str:
-    """The page after the action."""
+def act(client: Client, action: str, *keys: str) -> str:
+    """The page after an action on these entries."""
     pks = [str(row.pk) for row in PeriodicTask.objects.filter(name__in=keys)]
-    return client.post(LIST, {"action": "apply_settings", "_selected_action": pks}, follow=True).content.decode()
+    return client.post(LIST, {"action": action, "_selected_action": pks}, follow=True).text
 
 
 def test_the_list_says_what_drifts(seeded: Entries, admin_client: Client) -> None:
@@ -66,7 +66,7 @@ def test_the_list_asks_no_query_a_row(seeded: Entries, admin_client: Client) -> 
 def test_the_action_applies_the_settings_and_says_what_it_changed(seeded: Entries, admin_client: Client) -> None:
     PeriodicTask.objects.update(queue="long")
 
-    page = apply_to(admin_client, "a-length-of-time")
+    page = act(admin_client, "apply_settings", "a-length-of-time")
 
     assert "Changed a-length-of-time: queue from long to nothing." in page
     assert "a-length-of-time" not in drift(celery_app)
@@ -77,7 +77,7 @@ def test_the_action_says_when_there_is_nothing_to_do(seeded: Entries, admin_clie
     hour = IntervalSchedule.objects.create(every=1, period="hours")
     PeriodicTask.objects.create(name="a-person-s", task="a", interval=hour)
 
-    assert "None of these entries differs" in apply_to(admin_client, "a-person-s", "a-moment")
+    assert "None of these entries differs" in act(admin_client, "apply_settings", "a-person-s", "a-moment")
 
 
 def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) -> None:
@@ -86,12 +86,6 @@ def test_an_entry_can_still_be_changed(seeded: Entries, admin_client: Client) ->
     page = admin_client.get(reverse("admin:django_celery_beat_periodictask_change", args=[row.pk]))
 
     assert page.status_code == HTTPStatus.OK
-
-
-def act(client: Client, action: str, *keys: str) -> str:
-    """The page after an action on these entries."""
-    pks = [str(row.pk) for row in PeriodicTask.objects.filter(name__in=keys)]
-    return client.post(LIST, {"action": action, "_selected_action": pks}, follow=True).text
 
 
 @shared_task(name="tests.succeed")
