@@ -15,7 +15,8 @@ import django.db
 from celery import Celery
 from celery.app import app_or_default
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from health_check import checks
 from health_check.base import HealthCheck
 from health_check.exceptions import HealthCheckException, ServiceUnavailable
@@ -27,6 +28,7 @@ from background.broker.connection import with_timeout
 from background.probe import queues
 
 PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
+DATABASE_PATIENCE = 2  # seconds, for the connection: libpq allows no less
 
 
 class Named:
@@ -39,6 +41,29 @@ class Named:
 @dataclasses.dataclass(repr=False)
 class Database(Named, checks.Database):
     """Asks the database."""
+
+    def run(self) -> None:
+        """Send it a query.
+
+        Raises:
+            ServiceUnavailable: the database refused the connection, or did not answer.
+        """
+        with impatient():
+            super().run()
+
+
+@contextlib.contextmanager
+def impatient() -> Iterator[BaseDatabaseWrapper]:
+    """Within it, this thread's connection to the database is one that is opened with little patience."""
+    usual = connections[DEFAULT_DB_ALIAS]
+    quicker = usual.copy() if usual.connection is None else usual  # a test has its own open
+    if quicker is not usual and quicker.vendor == "postgresql":
+        quicker.settings_dict["OPTIONS"]["connect_timeout"] = DATABASE_PATIENCE
+    connections[DEFAULT_DB_ALIAS] = quicker
+    try:
+        yield quicker
+    finally:
+        connections[DEFAULT_DB_ALIAS] = usual
 
 
 @dataclasses.dataclass(repr=False)
@@ -122,7 +147,7 @@ class Schedule(Named, HealthCheck):
             ServiceUnavailable: no beat has ever led, or none has ticked for longer than ``silence``.
         """
         try:
-            with connection.temporary_connection():
+            with impatient() as connection, connection.temporary_connection():
                 tenure = lease.tenure(lease.SCHEDULE)
         except django.db.Error as error:
             raise ServiceUnavailable("The database is unreachable.") from error

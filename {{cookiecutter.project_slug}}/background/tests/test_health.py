@@ -11,6 +11,7 @@ from http import HTTPStatus
 import pytest
 from celery import Celery, current_app
 from django.conf import settings
+from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 from health_check.base import HealthCheck
@@ -18,7 +19,7 @@ from health_check.exceptions import ServiceUnavailable
 from kombu import Queue
 
 from background.beat.lease import LIFETIME, SCHEDULE, Claim
-from background.health import Broker, Schedule, Workers, unserved_queues
+from background.health import Broker, Database, Schedule, Workers, unserved_queues
 from background.models import Lease
 
 # The checks that an eager project does without.
@@ -70,6 +71,23 @@ def test_a_check_that_fails_is_one_line_of_the_log(app: Celery, caplog: pytest.L
     (line,) = caplog.records
     assert line.getMessage().startswith("Health check Broker failed: ")
     assert "\n" not in caplog.text.strip()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no server")
+@pytest.mark.parametrize("check", [Database, Schedule])
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_silent_is_told_within_three_seconds(
+    check: type[HealthCheck], server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connection.settings_dict, "PORT", server.getsockname()[1])
+    connection.close()
+    start = time.monotonic()
+    with pytest.raises(ServiceUnavailable):
+        check().run()
+
+    assert time.monotonic() - start < 3
+    assert connection.settings_dict["OPTIONS"]["connect_timeout"] == 5  # pages and tasks are more patient
 
 
 @pytest.mark.parametrize("check", [Broker, Workers, Schedule])
