@@ -7,7 +7,7 @@ from tests.baking import Project
 from tests.servers import postgresql, redis, running
 
 Installed = Callable[..., Project]
-WORKER = ["-m", "celery", "-A", "config", "worker", "--include", "database_tasks", "--concurrency", "2", "--loglevel", "INFO"]
+WORKER = ["-m", "celery", "-A", "config", "worker", "--include", "database_tasks", "--concurrency", "2"]
 TASKS = """
 import time
 from celery import shared_task
@@ -52,7 +52,7 @@ def test_a_worker_records_states_over_a_new_connection(installed: Installed, tmp
             "CELERY_RESULT_BACKEND": "",
         }
         project.run(python, "manage.py", "migrate", "--verbosity", "0", check=True, **variables)
-        command = [python, *WORKER]
+        command = [python, *WORKER, "--loglevel", "INFO"]
         environment = {**project.environment, **variables}
         with running(command, project.path, environment, tmp_path / "log") as worker:
             worker.wait_for(lambda: " ready." in worker.output(), "a worker")

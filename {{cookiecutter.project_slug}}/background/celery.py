@@ -11,9 +11,11 @@ from typing import Any
 import django
 from celery import Celery
 from celery.app.utils import Settings
+from celery.canvas import _chord
 from django.apps import apps
 from kombu.utils.url import maybe_sanitize_url
 
+from background import canvas
 from background.probe.heartbeat import ConsumerReadiness, WorkerHeartbeat
 from background.probe.queues import ServedQueues
 
@@ -90,6 +92,7 @@ class App(Celery):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         object.__setattr__(self._conf, "__class__", Conf)  # Celery has no name for it. It is filled in place
+        _chord.apply = canvas.apply  # projects import the class from Celery itself, so there is no other place
         # A worker reports that it is alive, and whether it is ready, in a file that a container's probe reads.
         self.steps["worker"].add(WorkerHeartbeat)
         self.steps["consumer"].add(ConsumerReadiness)
