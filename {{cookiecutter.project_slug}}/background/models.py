@@ -1,6 +1,7 @@
 """The app's models, where Django looks for them. Each is defined in its room."""
 
 from background.beat.models import Lease, ScheduledTask
+from background.outbox.models import OutboxMessage
 from background.schedule.models import SeededEntry
 
-__all__ = ["Lease", "ScheduledTask", "SeededEntry"]
+__all__ = ["Lease", "OutboxMessage", "ScheduledTask", "SeededEntry"]

@@ -68,6 +68,8 @@ class Task(DjangoTask):
             return super().apply_async(args, kwargs, **options)
         if self.is_read_by_others(kwargs, options):
             options["ignore_result"] = False
+        if self.is_far(**options):
+            options["producer"] = self.writer(options)
         # RabbitMQ's confirmation has no time limit of its own.
         options.setdefault("confirm_timeout", conf.broker_connection_timeout)
         try:
@@ -82,6 +84,55 @@ class Task(DjangoTask):
             raise BrokerUnavailableError(
                 f"{self.name} was not enqueued. The broker is unreachable or full: {reason}"
             ) from error
+
+    def delay_in_transaction(self, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Enqueue the task with the caller's transaction, as ``apply_async_in_transaction`` does."""
+        return self.apply_async_in_transaction(args, kwargs)
+
+    def apply_async_in_transaction(self, args: Any = None, kwargs: Any = None, **options: Any) -> AsyncResult:
+        """Write the task's message into the outbox. It takes the options of ``apply_async``.
+
+        If the caller's transaction is committed the task runs, even if this process dies at that moment or the broker is
+        down. If it is rolled back, the task does not run. The beat that leads sends the message within a second, or when
+        its ``countdown`` or ``eta`` is over. In eager mode the task runs after the commit.
+
+        Raises:
+            django.db.Error: the database is down.
+            celery.exceptions.QueueNotFound: its queue is not in ``task_queues``, so no worker would find it.
+            kombu.exceptions.EncodeError: an argument is not JSON.
+            ValueError: the time limits contradict each other.
+        """
+        options["task_id"] = options.get("task_id") or uuid()
+        if self.app.conf.task_always_eager:
+            self.apply_async_on_commit(args, kwargs, **options)
+            return self.AsyncResult(options["task_id"])
+        return self.apply_async(args, kwargs, producer=self.writer(options), **options)
+
+    def writer(self, options: dict[str, Any]) -> Any:
+        """What writes a message into the outbox in the place of kombu's producer. Takes its moment out of the options."""
+        from background.outbox.message import Writer, due_of  # here, because they need models
+
+        return Writer(due_of(self.app, options.pop("countdown", None), options.pop("eta", None)))
+
+    def is_far(
+        self,
+        producer: Any = None,
+        countdown: float | None = None,
+        eta: datetime | str | None = None,
+        **options: Any,
+    ) -> bool:
+        """Whether a task is to run so late that Redis would hand its message out again meanwhile.
+
+        A worker takes a message at once, and keeps it until its moment. Half of the visibility timeout leaves time for a
+        worker that is slow to take it.
+        """
+        visibility = self.app.conf.broker_transport_options.get("visibility_timeout")
+        if not visibility or not (countdown or eta) or producer:
+            return False
+        if eta:
+            eta = maybe_make_aware(maybe_iso8601(eta), self.app.timezone)
+            countdown = (eta - timezone.now()).total_seconds()  # type: ignore[operator]
+        return bool(countdown and countdown > visibility / 2)
 
     def time_limits(
         self, time_limit: float | None = None, soft_time_limit: float | None = None, **options: Any

@@ -17,6 +17,7 @@ class Service(beat.Service):
     Celery 5.7 sets ``_last_tick`` before the first tick and after each (``celery/beat.py``, ``Service.start``).
     """
 
+    relay: Any = None
     ticked: float | None = None  # seconds, on time.monotonic
     said = "", 0.0  # what, and when
 
@@ -29,6 +30,26 @@ class Service(beat.Service):
         self.ticked = moment
         if moment is not None:
             self.say()
+
+    def start(self, *args: Any, **kwargs: Any) -> None:
+        """Send what is due, and beside it the messages of the outbox. In eager mode there are none."""
+        if not self.app.conf.task_always_eager:
+            from background.outbox.relay import Relay  # here, because it needs models
+
+            self.relay = Relay(self.app, self.leads)
+            self.relay.start()
+        super().start(*args, **kwargs)
+
+    def leads(self) -> bool:
+        """Whether this beat is the one that sends. One with another class of scheduler is alone."""
+        leadership = getattr(self.scheduler, "leadership", None)
+        return leadership is None or leadership.is_held
+
+    def sync(self) -> None:
+        """Let the relay end before the lease is given back."""
+        if self.relay:
+            self.relay.stop()
+        super().sync()
 
     def say(self) -> None:
         """Report the scheduler's state once a second, and when it changes. A second can have hundreds of ticks."""

@@ -182,11 +182,17 @@ def worker(worker_process: WorkerProcess, transactional_db: None) -> Iterator[No
     """Send the tasks of this test to the broker, from which a worker in another process takes them.
 
     The test's transactions are really committed, because the worker sees only committed rows. It does not see what the
-    test patches. If the environment names no broker, the test is skipped.
+    test patches. What is written into the outbox is sent, as by a beat. If the environment names no broker, the test is
+    skipped.
     """
+    from background.outbox.relay import Relay  # here, because it needs models
+
     begin = worker_process.log.stat().st_size
     set_eager(False)
+    relay = Relay(current_app, leads=lambda: True)
+    relay.start()
     yield
+    relay.stop()
     set_eager(True)
     current_app.control.purge()
     worker_process.wait_until_idle()  # before the database is emptied for the next test

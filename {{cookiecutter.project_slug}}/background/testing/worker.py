@@ -42,7 +42,15 @@ def serve(run: str, databases: dict[str, str], mails: str) -> None:
 
     worker_ready.connect(answer)
     # One process, so that tasks are done in the order in which they were enqueued.
-    options = ["--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    options = [
+        "--include",
+        "background.tests.tasks",
+        "--concurrency",
+        "1",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
     try:
         current_app.worker_main(["worker", "--loglevel", "INFO", "--hostname", f"{run}@%h", *options])
     finally:
