@@ -1,4 +1,4 @@
-"""The schedule in the admin, with how its entries differ from the settings."""
+"""What the admin shows: the schedule, with how its entries differ from the settings, and the tasks that gave up."""
 
 import logging
 from datetime import datetime
@@ -15,12 +15,15 @@ from django.utils.timezone import localtime
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
+from background.failures.admin import FailedTaskAdmin
 from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.edit import apply
 from background.schedule.last_run import count_from_now
 from background.schedule.run import run
 from background.schedule.words import next_run, readable, words
+
+__all__ = ["EntryAdmin", "FailedTaskAdmin"]
 
 logger = logging.getLogger(__name__)
 

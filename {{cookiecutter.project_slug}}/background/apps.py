@@ -5,11 +5,12 @@ class BackgroundConfig(AppConfig):
     name = "background"
 
     def ready(self) -> None:
-        """Register the system checks, and look at edits of the schedule. Both need models, which are loaded only now."""
+        """Register the system checks, look at edits of the schedule, and record failures. All need models, which are loaded only now."""
         from django.db.models.signals import pre_save
         from django_celery_beat.models import PeriodicTask
 
         from background import checks
+        from background.failures import record  # noqa: F401 - it listens
         from background.schedule import last_run
         from background.schedule.kinds import FIELDS
 

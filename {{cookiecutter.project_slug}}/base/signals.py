@@ -11,6 +11,6 @@ from base.tasks import send_welcome_mail
 
 @receiver(post_save, sender=get_user_model())
 def welcome_new_user(instance: Any, created: bool, raw: bool, **kwargs: Any) -> None:
-    """Enqueue the mail after the commit. A worker that is quicker than the commit would find no user."""
+    """Enqueue the mail with the transaction that saves the user. No user is left without it, whatever dies when."""
     if created and not raw and instance.email:
-        send_welcome_mail.delay_on_commit(instance.pk)
+        send_welcome_mail.delay_in_transaction(instance.pk)

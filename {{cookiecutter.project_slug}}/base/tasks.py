@@ -116,19 +116,6 @@ def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
 
 
 @shared_task
-def send_missing_welcome_mails() -> int:
-    """Enqueue every welcome mail that should have been sent and was not, and return how many.
-
-    A sweep like this finds what no queue can: mails of a process that died after the commit and before the enqueueing.
-    """
-    users = get_user_model().objects.filter(is_active=True, welcomemail__sent_at=None).exclude(email="")
-    pks = list(users.values_list("pk", flat=True))
-    for pk in pks:
-        send_welcome_mail.delay_on_commit(pk)
-    return len(pks)
-
-
-@shared_task
 def delete_expired_sessions() -> None:
     """Delete the expired sessions. Django keeps them until this command runs."""
     call_command("clearsessions")

@@ -63,7 +63,9 @@ def answer_when_idle(answers: TextIO) -> None:
     Stop the worker when its input ends, when the answer is not read, or when a task does not end.
     """
     try:
-        for _ in sys.stdin:
+        while os.read(
+            sys.stdin.fileno(), 1
+        ):  # not by ``sys.stdin``: a process that is forked meanwhile could not close it
             end = time.monotonic() + PATIENCE
             while state.reserved_requests:
                 if time.monotonic() > end:

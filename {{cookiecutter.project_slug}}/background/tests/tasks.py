@@ -1,6 +1,13 @@
 """Tasks of the tests, which the worker of a test run knows too."""
 
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
 from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,3 +35,30 @@ def note_number(number: int) -> None:
 def retry_in_a_transaction(self: Task, countdown: float) -> None:
     with transaction.atomic():
         raise self.retry(countdown=countdown)
+
+
+@shared_task(name="tests.give_up")
+def give_up(*args: Any, **kwargs: Any) -> None:
+    """Fail, but succeed once a row of this name is there."""
+    if not Lease.objects.filter(name="mended").exists():
+        raise LookupError("on purpose")
+    note("has run")
+
+
+@shared_task(
+    name="tests.give_up_at_last", bind=True, autoretry_for=(LookupError,), max_retries=1, default_retry_delay=0
+)
+def give_up_at_last(self: Task) -> None:
+    raise LookupError("on purpose")
+
+
+@shared_task(name="tests.take_too_long", soft_time_limit=0.5, time_limit=1)
+def take_too_long() -> None:
+    with suppress(SoftTimeLimitExceeded):
+        time.sleep(30)
+    time.sleep(30)
+
+
+@shared_task(name="tests.lose_its_process", max_retries=0)
+def lose_its_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

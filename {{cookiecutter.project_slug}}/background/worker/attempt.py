@@ -1,5 +1,7 @@
 """One attempt at a task, in the worker's main process. Celery calls it a request."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery.utils.log import get_logger
@@ -33,4 +35,19 @@ class Request(CeleryRequest):
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, MemoryError):
             exc_info.exception = RuntimeError(f"The task ran out of memory: {error!r}")
-        super().on_failure(exc_info, send_failed_event, return_ok)
+        with self.known():
+            super().on_failure(exc_info, send_failed_event, return_ok)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Tell those who listen for failures which attempt took too long."""
+        with self.known():
+            super().on_timeout(soft, timeout)
+
+    @contextmanager
+    def known(self) -> Iterator[None]:
+        """While this lasts, ``task.request`` is this attempt. Celery 5.7 sees to that only for a process that was lost."""
+        self.task.request_stack.push(self._context)
+        try:
+            yield
+        finally:
+            self.task.request_stack.pop()

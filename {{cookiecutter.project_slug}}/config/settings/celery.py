@@ -150,6 +150,10 @@ CELERY_TASK_IGNORE_RESULT = True
 # caller instead, whose transaction it may have broken.
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = not CELERY_TASK_ALWAYS_EAGER
 
+# A task that gives up leaves a row that a person can read and run again, whatever the result backend is. Rows older than this
+# are deleted by the entry delete-old-failures of the schedule.
+FAILURES_KEPT = timedelta(days=30)
+
 # Results older than this are deleted, by beat's entry celery.backend_cleanup or by Redis.
 CELERY_RESULT_EXPIRES = timedelta(days=1)
 
@@ -214,8 +218,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "base.tasks.delete_expired_sessions",
         "schedule": crontab(hour=3, minute=30),
     },
-    "send-missing-welcome-mails": {  # a length of time
-        "task": "base.tasks.send_missing_welcome_mails",
+    "delete-old-failures": {  # a length of time
+        "task": "background.tasks.delete_old_failures",
         "schedule": timedelta(minutes=10),
     },
     "report-at-sunset": {  # an event of the sun

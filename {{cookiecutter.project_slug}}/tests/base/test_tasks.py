@@ -28,7 +28,6 @@ from base.tasks import (
     delete_expired_sessions,
     last_months,
     post_to_webhook,
-    send_missing_welcome_mails,
     send_welcome_mail,
 )
 
@@ -139,27 +138,6 @@ def test_a_user_who_has_gone_gets_no_welcome_mail(user_pk: int, run: Run, sent_m
 
     assert sent_mails() == []
     assert not WelcomeMail.objects.exists()
-
-
-@pytest.mark.usefixtures("both_modes")
-def test_only_the_welcome_mails_that_are_missing_are_sent(
-    user_pk: int, run: Run, wait_until: Callable[..., None], sent_mails: SentMails
-) -> None:
-    user_model = get_user_model()
-    user_model.objects.bulk_create(
-        [
-            user_model(username="welcomed", email="welcomed@example.com"),
-            user_model(username="inactive", email="inactive@example.com", is_active=False),
-            user_model(username="without an address"),
-        ]
-    )
-    WelcomeMail.objects.create(user=user_model.objects.get(username="welcomed"), sent_at=timezone.now())
-
-    found = run(send_missing_welcome_mails)
-    wait_until(lambda: WelcomeMail.objects.filter(user=user_pk).exclude(sent_at=None))
-
-    assert found == 1
-    assert [sent["To"] for sent in sent_mails()] == ["ada@example.com"]
 
 
 @pytest.mark.usefixtures("both_modes")
