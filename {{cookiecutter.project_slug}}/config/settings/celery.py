@@ -57,7 +57,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = RETRY_POLICY
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.5
 
 # After this many seconds without an acknowledgement Redis gives a message to another worker. The time must be longer than
-# the hard time limit and than any countdown or wait between retries, or a task that is not lost runs twice.
+# the hard time limit, or a task that is not lost runs twice. What is to run later than half of it waits in the outbox.
 VISIBILITY_TIMEOUT = 900
 
 # All keys of the broker in Redis and Valkey begin with this. Projects with one Redis would otherwise take each other's tasks,
