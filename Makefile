@@ -58,8 +58,9 @@ test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, an
 
 test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load, and count the tasks (an hour and a half)
 	KILLS=$(or $(KILLS),500) STOPS=$(or $(STOPS),20) REQUESTS=$(or $(REQUESTS),12) \
-	DYING=$(or $(DYING),1000) RELAY_KILLS=$(or $(RELAY_KILLS),20) FAR=$(or $(FAR),10000) $(BIN)/pytest --numprocesses $(JOBS) -m faults \
-		tests/running/faults/test_kills.py tests/running/faults/test_between_commands.py tests/running/faults/test_stop.py tests/running/faults/test_outbox.py
+	DYING=$(or $(DYING),1000) RELAY_KILLS=$(or $(RELAY_KILLS),20) FAR=$(or $(FAR),10000) ALONE_KILLS=$(or $(ALONE_KILLS),20) $(BIN)/pytest --numprocesses $(JOBS) -m faults \
+		tests/running/faults/test_kills.py tests/running/faults/test_between_commands.py tests/running/faults/test_stop.py tests/running/faults/test_outbox.py \
+		tests/running/faults/test_one_at_a_time.py
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers

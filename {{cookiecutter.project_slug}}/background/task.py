@@ -41,6 +41,16 @@ class Task(DjangoTask):
     # Celery's default, 180, a person would wait for three minutes.
     default_retry_delay = 10
 
+    # True: only one run of the task at a time. Names of its arguments: only one for each of their values.
+    one_at_a_time: bool | tuple[str, ...] = False
+
+    def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
+        """Skip a run that may not run beside another. A task of your own that overrides this calls it."""
+        if self.one_at_a_time:
+            from background.one_at_a_time import begin  # here, because it needs models
+
+            begin(self, args, kwargs)
+
     @property
     def unavailable_errors(self) -> tuple[type[Exception], ...]:
         """What enqueueing the task, or storing or reading its state, raises while broker or result backend is down or full."""

@@ -115,7 +115,7 @@ def post_to_webhook(url: str, event_id: str, payload: dict[str, Any]) -> None:
         raise
 
 
-@shared_task
+@shared_task(one_at_a_time=True)
 def delete_expired_sessions() -> None:
-    """Delete the expired sessions. Django keeps them until this command runs."""
+    """Delete the expired sessions. Django keeps them until this command runs. A slow run is not overtaken by the next one."""
     call_command("clearsessions")

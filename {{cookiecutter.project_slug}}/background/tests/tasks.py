@@ -62,3 +62,27 @@ def take_too_long() -> None:
 @shared_task(name="tests.lose_its_process", max_retries=0)
 def lose_its_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(name="tests.alone", one_at_a_time=True, ignore_result=False)
+def alone(seconds: float = 0) -> str:
+    time.sleep(seconds)
+    return "has run"
+
+
+@shared_task(name="tests.alone_for_each", one_at_a_time=("user_pk",), ignore_result=False)
+def alone_for_each(user_pk: int, seconds: float = 0) -> str:
+    time.sleep(seconds)
+    return "has run"
+
+
+@shared_task(name="tests.alone_with_a_retry", bind=True, one_at_a_time=True, ignore_result=False)
+def alone_with_a_retry(self: Task, countdown: float) -> int:
+    if self.request.retries == 0:
+        raise self.retry(countdown=countdown)
+    return int(self.request.retries)
+
+
+@shared_task(name="tests.alone_and_fails", one_at_a_time=True)
+def alone_and_fails() -> None:
+    raise LookupError("on purpose")

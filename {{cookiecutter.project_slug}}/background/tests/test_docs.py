@@ -37,6 +37,13 @@ def test_a_task_goes_with_its_transaction(
     assert [mail["To"] for mail in sent_mails()] == ["ada@example.com"]
 
 
+def test_a_task_runs_once_at_a_time_for_each_value() -> None:
+    count_stock = first_example("one-at-a-time.md")["count_stock"]
+
+    assert count_stock.one_at_a_time == ("shop_pk",)
+    assert count_stock.delay(shop_pk=3).get() == 3
+
+
 def test_failed_tasks_are_run_again() -> None:
     row = FailedTask(task_id="one", task="base.tasks.send_welcome_mail", arguments="[[0], {}]", attempts=1)
     row.save()

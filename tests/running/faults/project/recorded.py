@@ -1,5 +1,6 @@
 """Tasks that record their start and their end in a file, outside the broker. The fault tests copy this into a project."""
 
+import fcntl
 import os
 import signal
 import time
@@ -47,3 +48,18 @@ def exhaust_memory(number: int) -> None:
     """Ask for more memory than any machine has, which Python answers with an exception."""
     note("start", number)
     bytearray(1 << 60)
+
+
+@shared_task(one_at_a_time=True)
+def be_alone(number: int, seconds: float) -> None:
+    """Note if another run goes on. The system gives the lock of a process back that is killed."""
+    with open(f"{os.environ['LEDGER']}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            note("beside", number)
+            return
+        note("process", os.getpid())
+        note("start", number)
+        time.sleep(seconds)
+        note("end", number)
