@@ -1,7 +1,6 @@
 """What the admin shows: the schedule, with how its entries differ from the settings, and the tasks that gave up."""
 
 import logging
-from datetime import datetime
 from typing import Any
 
 from celery import current_app
@@ -11,7 +10,6 @@ from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
@@ -21,7 +19,7 @@ from background.schedule.drift import drift
 from background.schedule.edit import apply
 from background.schedule.last_run import count_from_now
 from background.schedule.run import run
-from background.schedule.words import next_run, readable, words
+from background.schedule.words import in_short, next_run, readable, words
 
 __all__ = ["EntryAdmin", "FailedTaskAdmin"]
 
@@ -33,11 +31,6 @@ admin.site.unregister(PeriodicTask)
 if current_app.conf.result_backend != "django-db":
     for model in [each for each in admin.site._registry if each._meta.app_label == "django_celery_results"]:
         admin.site.unregister(model)
-
-
-def in_short(moment: datetime | None) -> str:
-    """A moment in the project's time zone. The admin's own words for it take too much of the table's width."""
-    return f"{localtime(moment):%Y-%m-%d %H:%M}" if moment else "-"
 
 
 @admin.register(PeriodicTask)

@@ -3,6 +3,7 @@ from django.apps import AppConfig
 
 class BackgroundConfig(AppConfig):
     name = "background"
+    verbose_name = "Background work"
 
     def ready(self) -> None:
         """Register the system checks, look at edits of the schedule, and record failures. All need models, which are loaded only now."""

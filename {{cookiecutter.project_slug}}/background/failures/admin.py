@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from background.failures.again import run_again
 from background.failures.models import FailedTask
+from background.schedule.words import in_short
 
 WIDTH = 80  # characters of a reason in the list
 
@@ -17,7 +18,7 @@ class FailedTaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # at run time
     """A list that nobody edits. *Run again* has a permission of its own."""
 
     actions = ("run_again",)
-    list_display = ("failed_at", "task", "error", "attempts", "task_id", "ran_again")
+    list_display = ("when", "task", "error", "attempts", "ran_again")
     list_filter = ("failed_at", "task", "exception")
     search_fields = ("=task_id", "task", "reason")
     ordering = ("-failed_at",)
@@ -52,9 +53,13 @@ class FailedTaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # at run time
         text = f"{row.exception}: {row.reason}"
         return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
 
+    @admin.display(description="Failed", ordering="failed_at")
+    def when(self, row: FailedTask) -> str:
+        return in_short(row.failed_at)
+
     @admin.display(description="Run again", ordering="run_again_at")
     def ran_again(self, row: FailedTask) -> str:
-        return f"as {row.run_again_as}" if row.run_again_as else "-"
+        return in_short(row.run_again_at)
 
     @admin.display(description="Arguments")
     def json(self, row: FailedTask) -> str:

@@ -40,3 +40,8 @@ def next_run(app: Celery, row: PeriodicTask, schedule: Any) -> datetime | None:
     due, seconds = schedule.is_due(counted_from(row).astimezone(app.timezone))
     start = row.due_start_time(app.timezone) if row.start_time and row.start_time > now else now
     return max(start, now if due else now + timedelta(seconds=seconds))
+
+
+def in_short(moment: datetime | None) -> str:
+    """A moment in the project's time zone. The admin's own words for it take too much of a table's width."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else "-"
