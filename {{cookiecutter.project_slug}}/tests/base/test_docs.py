@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,7 @@ from background.models import FailedTask
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not find_spec("base"), reason="the examples use base/"),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def first_example(page: str) -> dict[str, Any]:
