@@ -14,7 +14,7 @@ from itertools import pairwise
 from tests.running.faults.conftest import HERE, Team, children
 from tests.servers import Process, wait_until
 
-KILLS = int(os.environ.get("ALONE_KILLS", "3"))
+KILLS = int(os.environ.get("ALONE_KILLS", "2"))
 STARTERS, WORKERS = 50, 4
 STUCK = 15.0  # seconds
 

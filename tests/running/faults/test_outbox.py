@@ -18,7 +18,7 @@ from tests.running.faults.conftest import HERE, Team
 from tests.servers import Process, wait_until
 
 DYING = int(os.environ.get("DYING", "100"))  # requests
-RELAY_KILLS = int(os.environ.get("RELAY_KILLS", "2"))
+RELAY_KILLS = int(os.environ.get("RELAY_KILLS", "1"))
 FAR = int(os.environ.get("FAR", "200"))  # tasks
 ROWS = 2000  # for each kill: more than a relay sends before it is killed
 COUNTDOWN = 90.0  # seconds: three visibility timeouts of these tests
