@@ -137,7 +137,7 @@ class Task(DjangoTask):
         worker that is slow to take it.
         """
         visibility = self.app.conf.broker_transport_options.get("visibility_timeout")
-        if not visibility or not (countdown or eta) or producer:
+        if not visibility or not (countdown or eta) or hasattr(producer, "due"):  # a group brings a producer along
             return False
         if eta:
             eta = maybe_make_aware(maybe_iso8601(eta), self.app.timezone)

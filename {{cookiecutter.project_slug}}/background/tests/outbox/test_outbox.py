@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import chain, current_app
+from celery import chain, current_app, group
 from celery.exceptions import QueueNotFound
 from django.db import connection, transaction
 from django.utils import timezone
@@ -129,6 +129,15 @@ def test_what_redis_would_hand_out_twice_waits_here(name: str) -> None:
     note.apply_async(["a"], **{name.split()[0]: options[name]})
 
     assert abs(OutboxMessage.objects.get().due - moment) < timedelta(seconds=10)
+
+
+@pytest.mark.usefixtures("unsent")
+def test_so_do_the_members_of_a_group() -> None:
+    if not on_redis():
+        pytest.skip("RabbitMQ keeps what is to run later")
+    group(note.s("a"), note.s("b")).apply_async(countdown=HOUR)
+
+    assert OutboxMessage.objects.count() == 2
 
 
 @pytest.mark.usefixtures("worker")
