@@ -5,6 +5,7 @@ while it takes and acknowledges messages, while it gives back what it holds, and
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from itertools import count
 
 import pytest
 
-from tests.running.faults.conftest import Team
+from tests.running.faults.conftest import HERE, Team
 from tests.running.faults.proxy import proxy
 from tests.running.faults.test_kills import VISIBILITY_TIMEOUT
 from tests.servers import Process, wait_until
@@ -71,10 +72,11 @@ def test_a_worker_is_killed_while_it_takes_and_acknowledges(team: Team) -> None:
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)
 def test_a_worker_is_killed_while_it_gives_back_what_it_holds(team: Team) -> None:
+    shutil.copy(HERE / "project/in_the_broker.py", team.project.path)
     number = count(step=5)
 
     def send(worker: Process) -> None:
-        team.send(5, 0, first=next(number), COUNTDOWN=str(LATER))
+        team.send(5, 0, first=next(number), COUNTDOWN=str(LATER), APP="in_the_broker")
         wait_until(lambda: team.held() >= 5, "messages in hand")
 
     finish(team, "giving back", kill_at_each_request(team, b"unacked", send))
@@ -82,7 +84,8 @@ def test_a_worker_is_killed_while_it_gives_back_what_it_holds(team: Team) -> Non
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)
 def test_a_worker_is_killed_while_it_gives_back_what_others_held(team: Team) -> None:
-    team.send(200, 0, COUNTDOWN=str(LATER))
+    shutil.copy(HERE / "project/in_the_broker.py", team.project.path)
+    team.send(200, 0, COUNTDOWN=str(LATER), APP="in_the_broker")
     with team.worker(1) as worker:
         wait_until(lambda: team.held() == 200, "messages in hand")
         kill(worker)
