@@ -58,7 +58,8 @@ class Page:
         return self.browser.find_element(By.CSS_SELECTOR, "#report-form button")
 
     def text(self) -> str:
-        return self.browser.find_element(By.TAG_NAME, "body").text
+        """In one step: the page may be replaced between the look for an element and the question for its text."""
+        return str(self.browser.execute_script("return document.body ? document.body.innerText : ''"))
 
     def says(self, sentence: str) -> None:
         """Wait until the page shows this."""
