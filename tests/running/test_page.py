@@ -61,6 +61,11 @@ class Page:
         """In one step: the page may be replaced between the look for an element and the question for its text."""
         return str(self.browser.execute_script("return document.body ? document.body.innerText : ''"))
 
+    def is_the_report_s(self) -> bool:
+        """Whether the browser has left the form, and has loaded the report's page with its script."""
+        loaded = self.browser.execute_script("return document.readyState === 'complete'")
+        return bool(loaded) and "/reports/" in self.browser.current_url
+
     def says(self, sentence: str) -> None:
         """Wait until the page shows this."""
         wait_until(lambda: sentence in self.text(), f"that the page says: {sentence}", 60)
@@ -86,6 +91,7 @@ def test_the_page_says_what_is_away_and_goes_on_when_it_is_back(page: Page) -> N
 
         with redis_server(page.folder, page.broker, "redis-server"):
             page.send_form()
+            wait_until(page.is_the_report_s, "the report's page", 60)
             page.says("No worker serves the queue of reports")
             web.stop()
             page.says("The server does not respond. Trying again")
