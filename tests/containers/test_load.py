@@ -24,8 +24,6 @@ class Migration(migrations.Migration):
     operations = [migrations.RunSQL("SELECT 1")]
 """
 APPLIED = "from django.db.migrations.recorder import MigrationRecorder as R; print(R.Migration.objects.filter(name='0002_new').count())"
-# The entry that sends what is missing would hide a mail that was lost.
-
 OFTEN = """
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 PeriodicTask.objects.create(

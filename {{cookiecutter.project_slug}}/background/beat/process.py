@@ -36,14 +36,11 @@ class Service(beat.Service):
         if not self.app.conf.task_always_eager:
             from background.outbox.relay import Relay  # here, because it needs models
 
-            self.relay = Relay(self.app, self.leads)
+            # The scheduler is made here: the relay's thread would make a second one. One of another class is alone.
+            leadership = getattr(self.scheduler, "leadership", None)
+            self.relay = Relay(self.app, lambda: leadership is None or leadership.is_held)
             self.relay.start()
         super().start(*args, **kwargs)
-
-    def leads(self) -> bool:
-        """Whether this beat is the one that sends. One with another class of scheduler is alone."""
-        leadership = getattr(self.scheduler, "leadership", None)
-        return leadership is None or leadership.is_held
 
     def sync(self) -> None:
         """Let the relay end before the lease is given back."""
