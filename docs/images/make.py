@@ -61,7 +61,7 @@ User.objects.bulk_create(
     User(username=f"user{number}", date_joined=now - timedelta(days=number * number % 360)) for number in range(400)
 )
 User.objects.create_superuser("ada")
-entry = PeriodicTask.objects.get(name="delete-old-failures")
+entry = PeriodicTask.objects.get(name="delete-old-records")
 entry.interval, _ = IntervalSchedule.objects.get_or_create(every=30, period="seconds")
 entry.save()
 """

@@ -18,7 +18,7 @@ EVERY_TWO_SECONDS = """
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 PeriodicTask.objects.create(
     name="every-two-seconds",
-    task="background.tasks.delete_old_failures",
+    task="background.tasks.delete_old_records",
     interval=IntervalSchedule.objects.create(every=2, period="seconds"),
 )
 """
@@ -69,7 +69,7 @@ def test_an_entry_of_the_schedule_fires_again_and_again(started: Stack) -> None:
     started.python(EVERY_TWO_SECONDS)
 
     def ends() -> int:
-        return len(re.findall(r"Task background\.tasks\.delete_old_failures\S+ succeeded", started.log("celery")))
+        return len(re.findall(r"Task background\.tasks\.delete_old_records\S+ succeeded", started.log("celery")))
 
     wait_until(lambda: ends() >= 2, "two runs of the entry")
 

@@ -93,6 +93,21 @@ def test_the_answer_decides_the_licence(bake: Bake, license_: str) -> None:
 
 
 @pytest.mark.parametrize("django_version", CHOICES["django_version"])
+def test_django_s_own_tasks_are_there_where_django_has_them(bake: Bake, django_version: str) -> None:
+    project = bake(django_version=django_version)
+    files = {path.relative_to(project).as_posix() for path in project.rglob("*django?tasks*")}
+    named = "background.django_tasks.CeleryBackend" in (project / "config/settings/base.py").read_text()
+
+    of_django_6 = {
+        "background/django_tasks.py",
+        "background/tests/test_django_tasks.py",
+        "docs/django-tasks.md",
+        "tests/test_django_tasks.py",
+    }
+    assert (files, named) == {"5.2": (set(), False), "6.0": (of_django_6, True)}[django_version]
+
+
+@pytest.mark.parametrize("django_version", CHOICES["django_version"])
 def test_the_answer_decides_django_and_the_python_it_needs(bake: Bake, django_version: str) -> None:
     metadata = tomllib.loads((bake(django_version=django_version) / "pyproject.toml").read_text())["project"]
 

@@ -93,7 +93,7 @@ def test_the_project_still_names_its_schedule_after_a_change_of_mind(project: Pr
     project.python(
         "from django_celery_beat.models import IntervalSchedule, PeriodicTask\n"
         "hour = IntervalSchedule.objects.create(every=1, period='hours')\n"
-        "PeriodicTask.objects.filter(name='delete-old-failures').update(interval=hour)"
+        "PeriodicTask.objects.filter(name='delete-old-records').update(interval=hour)"
     )
 
     seeded = project.make("migrate").stdout

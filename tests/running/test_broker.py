@@ -19,7 +19,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 PeriodicTask.objects.filter(name="report-at-sunset").update(enabled=False)
 PeriodicTask.objects.create(
     name="every-two-seconds",
-    task="background.tasks.delete_old_failures",
+    task="background.tasks.delete_old_records",
     interval=IntervalSchedule.objects.create(every=2, period="seconds"),
 )
 """
@@ -145,7 +145,7 @@ def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:
 
     assert {
         "delete-expired-sessions",
-        "delete-old-failures",
+        "delete-old-records",
         "report-at-sunset",
         "report-of-the-decade",
         "every-two-seconds",

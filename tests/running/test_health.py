@@ -47,7 +47,7 @@ def processes(installed: Installed, tmp_path: Path, port: int) -> Iterator[dict[
     project.python(
         "from django_celery_beat.models import IntervalSchedule as I, PeriodicTask as P\n"
         "every = I.objects.create(every=1, period='seconds')\n"
-        "P.objects.create(name='often', task='background.tasks.delete_old_failures', interval=every)"
+        "P.objects.create(name='often', task='background.tasks.delete_old_records', interval=every)"
     )
     commands = {"worker": ["worker", "--concurrency", "1"], "beat": ["beat", "--pidfile="]}
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.utils.json import dumps
 
-from background.beat.lease import LIFETIME, RENEWAL
+from background.beat.lease import LIFETIME, RENEWAL, SCHEDULE
 from background.beat.models import Lease
 
 logger = get_logger(__name__)
@@ -139,3 +139,9 @@ def end(task: Any, state: str | None = None, retval: Any = None, **kwargs: Any) 
         hold.release(wait)
     except django.db.Error as error:
         logger.warning("The lease of %s could not be given back, and runs out by itself: %s", task.request.id, error)
+
+
+def delete_left() -> int:
+    """Delete the leases of runs that were killed and never ran again, a day after they ran out, and return how many."""
+    left = Lease.objects.exclude(name=SCHEDULE).filter(expires__lt=Now() - timedelta(days=1))
+    return left.delete()[0]

@@ -1,9 +1,9 @@
-"""What the code of the project says: its tasks, and its schedule."""
+"""What the code of the project says: its tasks, its queues, and its schedule."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Task, current_app
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -18,6 +18,11 @@ def registered_tasks(app: Celery) -> dict[str, Task]:
         app.loader.import_task_module(module)
     tasks: dict[str, Task] = dict(app.tasks)
     return tasks
+
+
+def declared_queues() -> set[str]:
+    """The queues of the settings. Tests that go through a broker give each another name, and keep this one as its alias."""
+    return {queue.alias or queue.name for queue in current_app.conf.task_queues or ()}
 
 
 def entries_in_code(app: Celery) -> Mapping[str, Any]:

@@ -3,9 +3,10 @@
 import pytest
 from django.conf import settings
 
-from background.checks.queues import FILES, declared, served
+from background.checks.queues import FILES, served
+from background.registry import declared_queues
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_workers_of_compose_serve_the_queues_of_the_settings(file: str) -> None:
-    assert served(settings.BASE_DIR / file) == declared()
+    assert served(settings.BASE_DIR / file) == declared_queues()

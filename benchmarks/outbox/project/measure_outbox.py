@@ -11,7 +11,7 @@ django.setup()
 # The settings come first.
 from background.models import Lease, OutboxMessage  # noqa: E402
 from background.outbox.relay import Relay  # noqa: E402
-from background.tasks import delete_old_failures as task  # noqa: E402
+from background.tasks import delete_old_records as task  # noqa: E402
 from config import celery_app  # noqa: E402
 from django.db import transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402

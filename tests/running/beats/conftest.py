@@ -28,7 +28,7 @@ import sys
 from datetime import datetime, timedelta, UTC
 from django_celery_beat.models import ClockedSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 first, count = datetime.fromtimestamp(float(sys.argv[1]), UTC), int(sys.argv[2])
-task = "background.tasks.delete_old_failures"
+task = "background.tasks.delete_old_records"
 for number in range(count):
     moment = ClockedSchedule.objects.create(clocked_time=first + timedelta(seconds=number))
     PeriodicTask.objects.create(name=f"moment-{number}", task=task, clocked=moment, one_off=True)

@@ -198,7 +198,7 @@ def test_an_edit_is_picked_up_within_two_seconds(beats: Beats) -> None:
 import time
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 second = IntervalSchedule.objects.create(every=1, period="seconds")
-PeriodicTask.objects.create(name="edited", task="background.tasks.delete_old_failures", interval=second)
+PeriodicTask.objects.create(name="edited", task="background.tasks.delete_old_records", interval=second)
 print(time.time())
 """
     with beats.beat():
@@ -212,7 +212,7 @@ print(time.time())
 def test_what_people_edit_is_kept_over_restarts_until_it_is_applied(beats: Beats) -> None:
     edit = """
 from django_celery_beat.models import PeriodicTask
-entry = PeriodicTask.objects.get(name="delete-old-failures")
+entry = PeriodicTask.objects.get(name="delete-old-records")
 entry.args, entry.queue, entry.enabled, entry.expire_seconds = "[]", "long", False, 30
 entry.interval.every, entry.interval.period = 7, "hours"
 entry.interval.save()
@@ -220,23 +220,23 @@ entry.save()
 """
     row = """
 from django_celery_beat.models import PeriodicTask
-entry = PeriodicTask.objects.get(name="delete-old-failures")
+entry = PeriodicTask.objects.get(name="delete-old-records")
 print(entry.queue, entry.enabled, entry.expire_seconds, entry.interval)
 """
     with beats.beat():
         beats.code(edit)
     for _ in range(3):
         with beats.beat() as beat:
-            beat.wait_for(lambda: "delete-old-failures has drifted" in beat.output(), "the drift")
+            beat.wait_for(lambda: "delete-old-records has drifted" in beat.output(), "the drift")
     kept = beats.code(row).strip()
     found = beats.run("manage.py", "schedule", "--check", check=False)
-    applied = beats.run("manage.py", "schedule", "apply", "delete-old-failures", "--yes").stdout
+    applied = beats.run("manage.py", "schedule", "apply", "delete-old-records", "--yes").stdout
     checked = beats.run("manage.py", "schedule", "--check")
 
     assert kept == "long False 30 every 7 hours"
     assert found.returncode == 1
-    assert "delete-old-failures has drifted: schedule is every 7 hours in the database" in found.stdout
-    assert "Applied delete-old-failures." in applied
+    assert "delete-old-records has drifted: schedule is every 7 hours in the database" in found.stdout
+    assert "Applied delete-old-records." in applied
     assert "matches the settings" in checked.stdout
     assert beats.code(row).strip() == "None True None every 600 seconds"
 

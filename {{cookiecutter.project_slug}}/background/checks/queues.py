@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
 from background.checks.tasks import own_tasks
+from background.registry import declared_queues
 
 FILES = ("compose.yaml", "compose.production.yaml")
 # The value of each ``command:``, in one line or in the deeper lines below it.
@@ -19,21 +20,16 @@ WORKER = re.compile(r"(?<![\w-])worker(?![\w-])")  # and not gunicorn's --worker
 QUEUES = re.compile(r"""(?:--queues|-Q)[\s=,"'-]+([\w.-]+(?:,[\w.-]+)*)""")
 
 
-def declared() -> set[str]:
-    """The queues of the settings. Tests that go through a broker give each another name, and keep this one as its alias."""
-    return {queue.alias or queue.name for queue in current_app.conf.task_queues or ()}
-
-
 def check_routes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Each queue that a route, a task or the default names is one of the settings. Enqueueing there is an error otherwise."""
     conf, router = current_app.conf, current_app.amqp.router
     if not conf.task_queues or conf.task_create_missing_queues:
         return []
     found = {}
-    if conf.task_default_queue not in declared():
+    if conf.task_default_queue not in declared_queues():
         found["CELERY_TASK_DEFAULT_QUEUE"] = conf.task_default_queue
     for pattern, queue in routes(conf.task_routes):
-        if queue not in declared():
+        if queue not in declared_queues():
             found[f"CELERY_TASK_ROUTES[{pattern!r}]"] = queue
     for name, task in own_tasks().items():
         try:
@@ -74,7 +70,7 @@ def served(file: Path) -> set[str]:
     for _, command in COMMAND.findall(file.read_text(encoding="utf-8")):
         if WORKER.search(command):
             names = QUEUES.search(command)
-            found |= set(names[1].split(",")) if names else declared()
+            found |= set(names[1].split(",")) if names else declared_queues()
     return found
 
 
@@ -92,5 +88,5 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         for name in FILES
         if (folder / name).is_file()
-        for queue in sorted(declared() - served(folder / name))
+        for queue in sorted(declared_queues() - served(folder / name))
     ]

@@ -1,6 +1,8 @@
 """What is tested only where it is installed, and a schedule for the tests of it."""
 
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Any
@@ -27,6 +29,23 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     }
     monkeypatch.setitem(celery_app.conf, "beat_schedule", entries)
     return entries
+
+
+@pytest.fixture(params=["refused", "silent"])
+def away(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The environment of a process whose broker's port refuses connections, or accepts them and never answers."""
+    scheme = "redis" if find_spec("redis") else "amqp"
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if request.param == "silent":
+            server.listen()
+        url = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/"
+        yield {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            "CELERY_BROKER_URL": url,
+            "CELERY_RESULT_BACKEND": url if scheme == "redis" else "",
+        }
 
 
 @pytest.fixture

@@ -113,6 +113,13 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = {{ cookiecutter.timezone | python }}
 USE_TZ = True
 
+{% if cookiecutter.django_version == "6.0" -%}
+# Tasks
+
+# Functions with Django's own decorator, as in other people's apps, run as tasks of Celery too: docs/django-tasks.md.
+TASKS = {"default": {"BACKEND": "background.django_tasks.CeleryBackend"}}
+
+{% endif -%}
 # Static files
 
 STATIC_URL = "static/"

@@ -151,7 +151,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = not CELERY_TASK_ALWAYS_EAGER
 
 # A task that gives up leaves a row that a person can read and run again, whatever the result backend is. Rows older than this
-# are deleted by the entry delete-old-failures of the schedule.
+# are deleted by the entry delete-old-records of the schedule.
 FAILURES_KEPT = timedelta(days=30)
 
 # Results older than this are deleted, by beat's entry celery.backend_cleanup or by Redis.
@@ -218,8 +218,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "base.tasks.delete_expired_sessions",
         "schedule": crontab(hour=3, minute=30),
     },
-    "delete-old-failures": {  # a length of time
-        "task": "background.tasks.delete_old_failures",
+    "delete-old-records": {  # a length of time
+        "task": "background.tasks.delete_old_records",
         "schedule": timedelta(minutes=10),
     },
     "report-at-sunset": {  # an event of the sun

@@ -20,7 +20,7 @@ from django.utils import timezone
 from background.failures.again import NotRunAgainError, run_again
 from background.models import FailedTask, Lease
 from background.task import BrokerUnavailableError
-from background.tasks import delete_old_failures
+from background.tasks import delete_old_records
 from background.tests import tasks
 
 WaitUntil = Callable[[Callable[[], object]], None]
@@ -166,7 +166,7 @@ def test_old_records_are_deleted(fail: Fail, settings: LazySettings) -> None:
     FailedTask.objects.filter(pk=old.pk).update(failed_at=timezone.now() - timedelta(days=31))
     settings.FAILURES_KEPT = timedelta(days=30)
 
-    assert delete_old_failures() == 1
+    assert delete_old_records() == {"failures": 1, "leases": 0}
     assert FailedTask.objects.get() == young
 
 

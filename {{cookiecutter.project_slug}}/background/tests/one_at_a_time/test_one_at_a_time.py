@@ -9,9 +9,10 @@ import pytest
 from celery.states import RETRY, SUCCESS
 from django.db.models.functions import Now
 
-from background.beat.lease import LIFETIME, RENEWAL
+from background.beat.lease import LIFETIME, RENEWAL, SCHEDULE
 from background.models import FailedTask, Lease
 from background.one_at_a_time import SKIPPED, WAITS, name_of
+from background.tasks import delete_old_records
 from background.tests import tasks
 
 Run = Callable[..., Any]
@@ -62,6 +63,17 @@ def test_a_lease_that_has_run_out_is_taken(run: Run) -> None:
     hold(tasks.alone, seconds=-1)
 
     assert run(tasks.alone) == "has run"
+
+
+def test_the_leases_of_killed_runs_are_deleted_after_a_day() -> None:
+    """But not beat's, nor one that is held."""
+    day = 24 * 3600
+    for number, seconds in enumerate((-day - 60, -day + 60, LIFETIME)):
+        hold(tasks.alone_for_each, number, seconds=seconds)
+    Lease.objects.create(name=SCHEDULE, holder="", since=Now(), ticked=Now(), expires=Now() - timedelta(days=9))
+
+    assert delete_old_records()["leases"] == 1
+    assert Lease.objects.count() == 3
 
 
 @pytest.mark.usefixtures("both_modes")
