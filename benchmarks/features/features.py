@@ -14,7 +14,7 @@ from tests.servers import postgresql, redis
 HERE = Path(__file__).parent
 WORKER = "-A config worker --include probes --concurrency 1 --without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
 # The kinds of `project/probes.py`. The first is what the others are compared with.
-KINDS = ("a task", "without the hook", "one at a time", "fails", "django", "django kept")
+KINDS = ("a task", "without the hook", "without reports", "one at a time", "fails", "django", "django kept")
 Figures = dict[str, float]
 
 

@@ -1,4 +1,4 @@
-"""What the admin shows: the schedule, with how its entries differ from the settings, and the tasks that gave up."""
+"""What the admin shows: the schedule, with how its entries differ from the settings, the tasks that gave up, and the overview."""
 
 import logging
 from typing import Any
@@ -8,12 +8,15 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 
 from background.failures.admin import FailedTaskAdmin
+from background.overview.admin import OverviewAdmin
+from background.overview.page import last_failures
 from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.edit import apply
@@ -21,7 +24,7 @@ from background.schedule.last_run import count_from_now
 from background.schedule.run import run
 from background.schedule.words import in_short, next_run, readable, words
 
-__all__ = ["EntryAdmin", "FailedTaskAdmin"]
+__all__ = ["EntryAdmin", "FailedTaskAdmin", "OverviewAdmin"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ if current_app.conf.result_backend != "django-db":
 class EntryAdmin(PeriodicTaskAdmin):
     """django-celery-beat's list of the entries, with what differs from the settings."""
 
-    list_display = ("name", "enabled", "runs", "drift", "next_run", "last_run")
+    list_display = ("name", "enabled", "runs", "drift", "next_run", "last_run", "last_result")
     actions = (*PeriodicTaskAdmin.actions, "apply_settings")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
@@ -45,7 +48,10 @@ class EntryAdmin(PeriodicTaskAdmin):
         changes: ChangeList = super().get_changelist_instance(request)
         rows = list(changes.result_list)
         found = drift(current_app, rows)
+        failed = last_failures(row.name for row in rows)
         for row in rows:
+            failure = failed.get(row.name)
+            row.failure = failure if failure and row.last_run_at and failure.failed_at > row.last_run_at else None
             row.differences = found.get(row.name, [])
             schedule = readable(row)
             row.next_moment = next_run(current_app, row, schedule) if schedule else None
@@ -62,6 +68,14 @@ class EntryAdmin(PeriodicTaskAdmin):
     @admin.display(description="Last run", ordering="last_run_at")
     def last_run(self, row: PeriodicTask) -> str:
         return in_short(row.last_run_at)
+
+    @admin.display(description="Last result", empty_value="-")
+    def last_result(self, row: Any) -> SafeString | str | None:
+        """The failure of the last run. A success leaves nothing."""
+        if row.failure is None:
+            return "no failure" if row.last_run_at else None
+        url = reverse("admin:background_failedtask_change", args=[row.failure.pk])
+        return format_html('<a href="{}">{}</a>', url, row.failure.exception)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

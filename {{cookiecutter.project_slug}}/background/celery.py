@@ -98,5 +98,7 @@ class App(Celery):
         self.steps["consumer"].add(ConsumerReadiness)
         # On Redis and Valkey it says which queues it serves, for /health/.
         self.steps["consumer"].add(ServedQueues)
+        # It writes into the database what it does, for the admin.
+        self.steps["worker"].add("background.overview.report:ReportStep")
         # A worker that is asked to stop does so from its loop, and as soon as its last task has ended.
         self.steps["worker"].add("background.worker.stop:SoftStopStep")

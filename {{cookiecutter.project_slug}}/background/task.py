@@ -1,5 +1,6 @@
 """The class of every task of the project."""
 
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ with suppress(ImportError):
 
 # Celery's own tasks that give back what others return.
 MAPS = ("celery.map", "celery.starmap")  # ``chunks`` is a group of the second
+ENQUEUED_AT = "enqueued_at"  # the header of each message: seconds since the epoch
 ACCUMULATE = "celery.accumulate"  # what ``self.replace`` puts behind a group
 
 
@@ -78,6 +80,7 @@ class Task(DjangoTask):
             return super().apply_async(args, kwargs, **options)
         if self.is_read_by_others(kwargs, options):
             options["ignore_result"] = False
+        options["headers"] = {**(options.get("headers") or {}), ENQUEUED_AT: time.time()}
         if self.is_far(**options):
             options["producer"] = self.writer(options)
         # RabbitMQ's confirmation has no time limit of its own.

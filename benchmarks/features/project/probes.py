@@ -54,4 +54,8 @@ KINDS = {
     "django": SimpleNamespace(delay=function.enqueue, app=plain.app),
     "django kept": SimpleNamespace(delay=function_with_result.enqueue, app=plain.app),
 }
+# And a worker that reports nothing to the overview.
+KINDS["without reports"] = plain
+if os.environ["KIND"] == "without reports":
+    plain.app.steps["worker"].discard("background.overview.report:ReportStep")
 nothing = KINDS[os.environ["KIND"]]

@@ -18,6 +18,7 @@ class Service(beat.Service):
     """
 
     relay: Any = None
+    reporter: Any = None
     ticked: float | None = None  # seconds, on time.monotonic
     said = "", 0.0  # what, and when
 
@@ -40,12 +41,17 @@ class Service(beat.Service):
             leadership = getattr(self.scheduler, "leadership", None)
             self.relay = Relay(self.app, lambda: leadership is None or leadership.is_held)
             self.relay.start()
+        from background.overview.beat import BeatReporter  # here, because it needs models
+
+        self.reporter = BeatReporter(self.scheduler)
+        self.reporter.start()
         super().start(*args, **kwargs)
 
     def sync(self) -> None:
-        """Let the relay end before the lease is given back."""
-        if self.relay:
-            self.relay.stop()
+        """Let the threads end before the lease is given back."""
+        for thread in (self.relay, self.reporter):
+            if thread:
+                thread.stop()
         super().sync()
 
     def say(self) -> None:

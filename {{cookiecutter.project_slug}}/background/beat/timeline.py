@@ -1,6 +1,6 @@
 """Which of tens of thousands of entries comes next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any
 
@@ -31,6 +31,21 @@ class Timeline(list[Any]):
         while self and schedule.get(self[0].entry.name) is not self[0].entry:
             heappop(self)
         return self[0] if self else None
+
+    def in_order(self, schedule: Mapping[str, Any]) -> Iterator[Any]:
+        """The events of the schedule's entries, the first first. Only those that are asked for are sorted.
+
+        Another thread may change the timeline meanwhile: these are the events of one moment.
+        """
+        events = list(self)
+        reached = [(events[0], 0)] if events else []
+        while reached:
+            event, place = heappop(reached)
+            if schedule.get(event.entry.name) is event.entry:
+                yield event
+            for child in (2 * place + 1, 2 * place + 2):
+                if child < len(events):
+                    heappush(reached, (events[child], child))
 
     def add(self, moment: float, entry: Any) -> None:
         """Add an entry that is new, or that replaces another one of its name."""

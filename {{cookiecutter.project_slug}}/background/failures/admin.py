@@ -29,6 +29,7 @@ class FailedTaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # at run time
         "failed_at",
         "attempts",
         "queue",
+        "entry",
         "worker",
         "json",
         "exception",

@@ -10,6 +10,7 @@ class FailedTask(models.Model):
     task_id = models.CharField("id", max_length=255, unique=True)
     task = models.CharField(max_length=255)
     queue = models.CharField(max_length=255, blank=True)
+    entry = models.CharField("entry of the schedule", max_length=200, blank=True, db_index=True)
     # JSON, as kombu writes it: the message's own. Empty if an eager task had arguments that are not JSON.
     arguments = models.TextField(blank=True)
     attempts = models.PositiveIntegerField()

@@ -43,6 +43,7 @@ def record(sender: Any, task_id: str, exception: Exception, args: Any, kwargs: A
                     "reason": str(exception),
                     "traceback": str(getattr(einfo, "traceback", "") or ""),
                     "again_of": (request.headers or {}).get(AGAIN_OF) or "",
+                    "entry": (request.headers or {}).get("periodic_task_name") or "",
                 },
             )
     except Exception as error:

@@ -1,6 +1,7 @@
 """The relay: a thread of the beat that leads. It sends the messages of the outbox when they are due."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -72,7 +73,7 @@ class Relay(threading.Thread):
         with self.app.producer_or_acquire() as producer, producer.batch():
             for row in rows:
                 try:
-                    send(self.app, row, producer, eta=None)
+                    send(self.app, row, producer, eta=None, enqueued_at=time.time())
                 except (KeyError, TypeError, ValueError) as error:
                     refused[row.pk] = f"{type(error).__name__}: {error}"
         for row in rows:

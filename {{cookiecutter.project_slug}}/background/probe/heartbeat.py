@@ -6,15 +6,32 @@ the broker, and says that it waits. Nothing is written unless ``CELERY_HEARTBEAT
 """
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
 
 INTERVAL = 10.0  # seconds; the probe allows 30
+TURN = 1.0  # seconds
 VARIABLE = "CELERY_HEARTBEAT_FILE"
 READY = "ready"
 WAITING = "waiting for the broker"
+
+
+state = ""  # what was said last
+turned = 0.0  # when the process's loop turned last, on time.monotonic
+
+
+def turn() -> None:
+    """The process's loop turns. It calls this, or ``say``, about once a second."""
+    global turned
+    turned = time.monotonic()
+
+
+def silence() -> float:
+    """Seconds since the process's loop has turned."""
+    return time.monotonic() - turned
 
 
 def is_asked_for() -> bool:
@@ -22,12 +39,15 @@ def is_asked_for() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
-def say(state: str) -> None:
-    """Write the state of the process, if a file is named. The file is replaced, so a probe never reads half of it."""
+def say(new_state: str) -> None:
+    """Note the state of the process, and write it if a file is named. That is replaced, so a probe never reads half of it."""
+    global state
+    state = new_state
+    turn()
     if is_asked_for():
         file = Path(os.environ[VARIABLE])
         new = file.with_name(f"{file.name}.new")
-        new.write_text(f"{state}\n", encoding="utf-8")
+        new.write_text(f"{new_state}\n", encoding="utf-8")
         new.replace(file)
 
 

@@ -33,6 +33,7 @@ class Worker(worker.Worker):
         be_patient(conf)
         self.app.is_worker = True
         self.soft_stop = SoftStop(self)
+        self.app.loader.import_module("background.overview.control")  # it registers what a person may ask of a worker
         conf.worker_consumer = "background.worker.consumer:Consumer"
         super().on_before_init(**kwargs)
 

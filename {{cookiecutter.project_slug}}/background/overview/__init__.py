@@ -1,0 +1,1 @@
+"""*Background work* in the admin: what runs, what waits, what failed, on one page."""
