@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ logger = get_logger(__name__)
 INTERVAL = 1.0  # seconds between two reports
 HANGS = 5.0  # seconds without a turn of the process's loop, after which it is no longer reported
 FORGOTTEN = timedelta(minutes=10)  # until the row of a process that was killed is deleted
+MEMORY = 10.0  # seconds between two looks at the memory, each of which takes the kernel about a millisecond a process
 MOST = 50  # tasks of a worker in its report
 WIDTH = 200  # characters of a task's arguments
 
@@ -77,6 +79,43 @@ class Reporter(threading.Thread):
             self.join(INTERVAL)
 
 
+class WorkerReporter(Reporter):
+    """Reports a worker."""
+
+    def __init__(self, worker: Any) -> None:
+        self.worker, self.memory, self.measured = worker, 0, float("-inf")
+        super().__init__("worker", worker.hostname, self.of_worker)
+
+    def of_worker(self) -> dict[str, Any]:
+        """What the worker does. ``running`` has each task's start in seconds since the epoch, ``memory`` is in bytes."""
+        worker, now = self.worker, time.monotonic()
+        if now - self.measured >= MEMORY:
+            self.measured = now
+            self.memory = memory([os.getpid(), *worker.pool.info.get("processes", ())])
+        names = {queue.name: queue.alias or queue.name for queue in worker.app.amqp.queues.consume_from.values()}
+        running = sorted(
+            (request for request in copy(state.active_requests) if request.time_start), key=lambda each: each.time_start
+        )
+        taken = Counter(request.delivery_info.get("routing_key") for request in copy(state.reserved_requests))
+        return {
+            "state": "stops" if worker.soft_stop.has_begun else heartbeat.state,
+            "queues": sorted(names.values()),
+            "processes": worker.pool.num_processes,
+            "memory": self.memory,
+            "running": [
+                {
+                    "id": each.id,
+                    "task": each.name,
+                    "arguments": arguments(each),
+                    "since": each.time_start,
+                    "pid": each.worker_pid,
+                }
+                for each in running[:MOST]
+            ],
+            "taken": {names.get(queue, queue): number for queue, number in taken.items()},
+        }
+
+
 class ReportStep(bootsteps.StartStopStep):
     """Reports a worker, from when its pool has started.
 
@@ -88,7 +127,7 @@ class ReportStep(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         self.entry = parent.timer.call_repeatedly(heartbeat.TURN, heartbeat.turn, priority=10)
         heartbeat.turn()
-        self.reporter = Reporter("worker", parent.hostname, lambda: of_worker(parent))
+        self.reporter = WorkerReporter(parent)
         self.reporter.start()
 
     def stop(self, parent: Any) -> None:
@@ -96,33 +135,6 @@ class ReportStep(bootsteps.StartStopStep):
         self.reporter.stop()
 
     terminate = stop
-
-
-def of_worker(worker: Any) -> dict[str, Any]:
-    """What a worker does. ``running`` has each task's start in seconds since the epoch, ``memory`` is in bytes."""
-    pids = [os.getpid(), *worker.pool.info.get("processes", ())]
-    names = {queue.name: queue.alias or queue.name for queue in worker.app.amqp.queues.consume_from.values()}
-    running = sorted(
-        (request for request in copy(state.active_requests) if request.time_start), key=lambda each: each.time_start
-    )
-    taken = Counter(request.delivery_info.get("routing_key") for request in copy(state.reserved_requests))
-    return {
-        "state": "stops" if worker.soft_stop.has_begun else heartbeat.state,
-        "queues": sorted(names.values()),
-        "processes": worker.pool.num_processes,
-        "memory": memory(pids),
-        "running": [
-            {
-                "id": each.id,
-                "task": each.name,
-                "arguments": arguments(each),
-                "since": each.time_start,
-                "pid": each.worker_pid,
-            }
-            for each in running[:MOST]
-        ],
-        "taken": {names.get(queue, queue): number for queue, number in taken.items()},
-    }
 
 
 def arguments(request: Any) -> str:
