@@ -19,7 +19,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(HERE)$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -67,6 +67,9 @@ test-containers: $(TOOLS) ## Build and run baked projects in containers, in deve
 
 test-containers-small: $(TOOLS) ## Run the smaller half of test-containers
 	$(BIN)/pytest -m "containers and small" tests/containers
+
+test-variants: $(TOOLS) ## Check and test every broker with every database and Django version (a quarter of an hour)
+	EVERY_VARIANT=1 $(BIN)/pytest --numprocesses $(JOBS) tests/projects/test_check_and_test.py tests/generation/test_covering.py
 
 test-newest: $(TOOLS) ## Try a project with the newest Celery, kombu and django-celery-beat, without the caps
 	$(BIN)/python -m tests.newest

@@ -7,6 +7,7 @@ and where rows are forbidden it misses pairs.
 
 import itertools
 import math
+import os
 from typing import Any
 
 from tests.baking import QUESTIONS
@@ -65,8 +66,10 @@ def filled(options: Options, *whole: str) -> list[Variant]:
 
 # Baked and read on every run.
 BAKED = covering(OPTIONS, "broker", "database", "ci")
-# Installed, linted, type-checked and tested.
-INSTALLED = filled(OPTIONS, "broker", "database", "django_version")
+# Installed, linted, type-checked and tested: every pair of broker, database and Django version, and with EVERY_VARIANT=1
+# (`make test-variants`) all three together, which takes twice as long.
+TOGETHER = ("broker", "database", "django_version")
+INSTALLED = filled(OPTIONS, *TOGETHER if os.environ.get("EVERY_VARIANT") == "1" else TOGETHER[:2])
 
 
 def name_of(variant: Variant) -> str:

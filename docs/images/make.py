@@ -7,7 +7,7 @@
     uv run docs/images/make.py
 
 It bakes a project with Redis, starts the broker, a worker, beat and the web server on free ports of loopback, and lets
-a headless Chromium look at two pages. It needs uv, redis-server and Chromium.
+a headless Chromium look at three pages. It needs uv, redis-server and Chromium.
 """
 
 import os
@@ -66,6 +66,25 @@ entry.interval, _ = IntervalSchedule.objects.get_or_create(every=30, period="sec
 entry.save()
 """
 
+# An hour of a queue, and tasks of which some run, some wait and two fail.
+WORK = """
+from datetime import timedelta
+from math import sin
+from django.utils import timezone
+from background.models import QueueLength
+from base.tasks import build_report
+
+now = timezone.now()
+for minute in range(60):
+    for queue, most in (("default", 12), ("long", 40)):
+        waiting = max(0, round(most * sin(minute / 9) * sin(minute / 4)))
+        QueueLength.objects.create(queue=queue, at=now - timedelta(minutes=60 - minute), waiting=waiting)
+for months in ("twelve", "six"):
+    build_report.delay(months=months)
+for number in range(9):
+    build_report.delay(months=12, pause=60)
+"""
+
 
 def chromium() -> str:
     """The browser of this machine."""
@@ -98,7 +117,7 @@ def running(*command: str, folder: Path, environment: dict[str, str]) -> Iterato
         process.wait()
 
 
-def take(url: str, file: Path, width: int, height: int) -> None:
+def take(url: str, file: Path, width: int, height: int, *more: str) -> None:
     """Let the browser load the page, and keep what it shows, in pixels, in few colours."""
     with tempfile.TemporaryDirectory() as profile:
         options = [
@@ -111,7 +130,7 @@ def take(url: str, file: Path, width: int, height: int) -> None:
         ]
         options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
         options += [f"--user-data-dir={profile}", f"--window-size={width},{height}", f"--screenshot={file}"]
-        subprocess.run([chromium(), *options, url], check=True, timeout=PATIENCE, capture_output=True)
+        subprocess.run([chromium(), *options, *more, url], check=True, timeout=PATIENCE, capture_output=True)
     with Image.open(file) as picture:
         picture.convert("RGB").quantize(COLOURS).save(file, optimize=True)
     print(f"{file.relative_to(TEMPLATE)}: {file.stat().st_size // 1024} KB")
@@ -170,6 +189,13 @@ def main() -> None:
         done = f'{report}info = build_report.AsyncResult("{task_id}").info; print("yes" if info and info["done"] >= 6 else "")'
         wait_until(lambda: python(done).strip(), "the report is half done")
         take(f"http://127.0.0.1:{web}/reports/{task_id}/", IMAGES / "report.png", 720, 260)
+
+        python(WORK)
+        failed = 'from background.models import FailedTask as F; print("yes" if F.objects.count() > 1 else "")'
+        wait_until(lambda: python(failed).strip(), "two tasks have failed")
+        overview = f"http://127.0.0.1:{web}/admin/background/overview/"
+        take(overview, IMAGES / "overview.png", 1060, 1000)
+        take(overview, IMAGES / "overview-dark.png", 1060, 1000, "--force-dark-mode")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.baking import TEMPLATE
-from tests.covering import BAKED, INSTALLED, OPTIONS, Options, Variant, covering, name_of
+from tests.covering import BAKED, INSTALLED, OPTIONS, TOGETHER, Options, Variant, covering, name_of
 
 Bake = Callable[..., Path]
 CONTEXT = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -39,11 +39,13 @@ def test_every_choice_is_installed_and_tested(name: str) -> None:
     assert occurrences(INSTALLED, name).keys() == {(choice,) for choice in choices(name)}
 
 
-def test_every_broker_database_and_django_version_is_installed_once() -> None:
-    together = occurrences(INSTALLED, "broker", "database", "django_version")
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(TOGETHER, 2)))
+def test_every_pair_of_broker_database_and_django_version_is_installed_and_tested(one: str, other: str) -> None:
+    assert occurrences(INSTALLED, one, other).keys() == set(itertools.product(choices(one), choices(other)))
 
-    assert set(together.values()) == {1}
-    assert len(together) == len(choices("broker")) * len(choices("database")) * len(choices("django_version"))
+
+def test_no_broker_database_and_django_version_is_installed_twice() -> None:
+    assert set(occurrences(INSTALLED, *TOGETHER).values()) == {1}
 
 
 @pytest.mark.parametrize("whole", [(), ("a",), ("b", "d")])

@@ -1,4 +1,4 @@
-"""Every broker with every database and Django version, and every other choice, makes a project that passes its checks."""
+"""Every pair of broker, database and Django version, and every other choice, makes a project that passes its checks."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
