@@ -82,7 +82,7 @@ for minute in range(60):
 for months in ("twelve", "six"):
     build_report.delay(months=months)
 for number in range(9):
-    build_report.delay(months=12, pause=60)
+    build_report.delay(months=12, pause=2)
 """
 
 
@@ -194,8 +194,8 @@ def main() -> None:
         failed = 'from background.models import FailedTask as F; print("yes" if F.objects.count() > 1 else "")'
         wait_until(lambda: python(failed).strip(), "two tasks have failed")
         overview = f"http://127.0.0.1:{web}/admin/background/overview/"
-        take(overview, IMAGES / "overview.png", 1060, 1000)
-        take(overview, IMAGES / "overview-dark.png", 1060, 1000, "--force-dark-mode")
+        take(overview, IMAGES / "overview.png", 1060, 1090)
+        take(overview, IMAGES / "overview-dark.png", 1060, 1090, "--force-dark-mode")
 
 
 if __name__ == "__main__":

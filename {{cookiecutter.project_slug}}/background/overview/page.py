@@ -1,15 +1,17 @@
 """What the page says. Each part is asked for by itself, and says what it could not ask."""
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswer
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from celery import Celery
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from background.beat import lease
 from background.failures.models import FailedTask
@@ -21,7 +23,9 @@ from background.overview.report import FORGOTTEN
 BROKER_PATIENCE = 0.6  # seconds for all that is asked of the broker: the page answers within one
 SILENCE = timedelta(seconds=3)  # without a report, after which a process counts as silent
 DAY = timedelta(days=1)
+ENTRIES = 10  # of the schedule: those that run next
 RUNS = 10  # last runs of the schedule
+CRONTAB = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year", "timezone")
 KINDS_OF_FAILURE = 20
 WIDTH, HEIGHT = 240, 32  # of a chart, in pixels
 
@@ -38,11 +42,16 @@ def parts(app: Celery) -> dict[str, Any]:
         "workers": processes("worker"),
         "beats": processes("beat"),
         "leader": lease.tenure(lease.SCHEDULE),
+        "coming": [],
         "runs": last_runs(),
         "failures": failures(),
         "outbox": outbox(),
         "now": timezone.now(),
     }
+    leader = next((beat for beat in found["beats"] if found["leader"] and beat.name == found["leader"].holder), None)
+    if leader and found["leader"].is_live:
+        found["coming"] = coming(app, leader.report.get("next", []))
+        found["late"] = leader.report.get("late", 0)
     if asked is not None:
         found["queues"], found["broker_error"] = queues(app, asked, found["workers"])
     return found
@@ -73,6 +82,44 @@ def processes(kind: str) -> list[Seen]:
         for entry in process.report.get("next", ()):
             entry["at"] = datetime.fromtimestamp(entry["at"], UTC)
     return found
+
+
+def coming(app: Celery, read: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries that run next, the first first: those that beat has read, and those that it does not read yet.
+
+    beat reads a moment five minutes before it, and most crontabs two hours before their hour.
+    """
+    known = {entry["name"] for entry in read}
+    far = [entry for entry in (*next_moments(), *next_crontabs(app)) if entry["name"] not in known]
+    return sorted([*read, *far], key=lambda entry: entry["at"])[:ENTRIES]
+
+
+def next_moments() -> Iterator[dict[str, Any]]:
+    rows = PeriodicTask.objects.filter(enabled=True, clocked__clocked_time__gt=timezone.now())
+    for row in rows.select_related("clocked").order_by("clocked__clocked_time")[:ENTRIES]:
+        yield {"name": row.name, "task": row.task, "at": row.clocked.clocked_time}
+
+
+def next_crontabs(app: Celery) -> Iterator[dict[str, Any]]:
+    """Entries of the crontabs that come round next. Many entries may share one."""
+    now = timezone.now().replace(second=0, microsecond=0)
+    used = CrontabSchedule.objects.filter(periodictask__enabled=True).distinct()
+    found = 0
+    for at, pk in sorted((next_of(app, now, pk, *fields), pk) for pk, *fields in used.values_list("pk", *CRONTAB)):
+        rows = PeriodicTask.objects.filter(enabled=True, crontab=pk).order_by("name")[: ENTRIES - found]
+        for row in rows:
+            found += 1
+            yield {"name": row.name, "task": row.task, "at": at}
+        if found >= ENTRIES:
+            return
+
+
+@lru_cache(maxsize=5000)
+def next_of(app: Celery, minute: datetime, pk: int, *fields: Any) -> datetime:
+    """When a crontab comes round next, counted from a minute. That takes too long to do it at each look at the page."""
+    schedule = CrontabSchedule(**dict(zip(CRONTAB, fields, strict=True))).schedule
+    schedule.nowfun = lambda: minute
+    return minute + timedelta(seconds=schedule.is_due(minute)[1])
 
 
 def queues(app: Celery, asked: Future[list[Length]], workers: list[Seen]) -> tuple[list[dict[str, Any]], str]:

@@ -14,7 +14,7 @@ from django.contrib.auth.models import Permission
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask
 from health_check.exceptions import ServiceUnavailable
 
 from background.beat.lease import SCHEDULE
@@ -177,6 +177,24 @@ def test_the_schedule_is_shown_as_its_leader_reports_it(ask: Ask) -> None:
     text = ask()
     for part in ("host:1:a leads since", "host:2:b: ready, stands by", "1 late", "<td>now</td>", "<td>2 min</td>"):
         assert part in text
+
+
+def test_what_beat_does_not_read_yet_comes_next_too() -> None:
+    """A crontab whose hour is far, of which many entries may share one, and a moment."""
+    now = timezone.localtime()
+    hour = f"{(now + timedelta(hours=5)).hour}"
+    crontab = CrontabSchedule.objects.create(minute="30", hour=hour, timezone=str(now.tzinfo))
+    unused = CrontabSchedule.objects.create(minute="31", hour=hour, timezone=str(now.tzinfo))
+    moment = ClockedSchedule.objects.create(clocked_time=now + timedelta(hours=1))
+    for name in ("a", "b"):
+        PeriodicTask.objects.create(name=name, task="x", crontab=crontab)
+    PeriodicTask.objects.create(name="off", task="x", crontab=unused, enabled=False)
+    PeriodicTask.objects.create(name="moment", task="x", clocked=moment, one_off=True)
+    read = [{"name": "near", "task": "x", "at": now}, {"name": "b", "task": "x", "at": now}]
+
+    found = page.coming(current_app, read)
+    assert [entry["name"] for entry in found] == ["near", "b", "moment", "a"]
+    assert (found[-1]["at"].astimezone(now.tzinfo).strftime("%M"), found[-1]["at"] > now) == ("30", True)
 
 
 @pytest.mark.parametrize("was_there", [False, True])
