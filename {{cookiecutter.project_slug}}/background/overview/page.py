@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from celery import Celery
+from celery.schedules import ParseException
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -50,7 +51,7 @@ def parts(app: Celery) -> dict[str, Any]:
     }
     leader = next((beat for beat in found["beats"] if found["leader"] and beat.name == found["leader"].holder), None)
     if leader and found["leader"].is_live:
-        found["coming"] = coming(app, leader.report.get("next", []))
+        found["coming"] = coming(leader.report.get("next", []))
         found["late"] = leader.report.get("late", 0)
     if asked is not None:
         found["queues"], found["broker_error"] = queues(app, asked, found["workers"])
@@ -84,13 +85,13 @@ def processes(kind: str) -> list[Seen]:
     return found
 
 
-def coming(app: Celery, read: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def coming(read: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries that run next, the first first: those that beat has read, and those that it does not read yet.
 
     beat reads a moment five minutes before it, and most crontabs two hours before their hour.
     """
     known = {entry["name"] for entry in read}
-    far = [entry for entry in (*next_moments(), *next_crontabs(app)) if entry["name"] not in known]
+    far = [entry for entry in (*next_moments(), *next_crontabs()) if entry["name"] not in known]
     return sorted([*read, *far], key=lambda entry: entry["at"])[:ENTRIES]
 
 
@@ -100,12 +101,13 @@ def next_moments() -> Iterator[dict[str, Any]]:
         yield {"name": row.name, "task": row.task, "at": row.clocked.clocked_time}
 
 
-def next_crontabs(app: Celery) -> Iterator[dict[str, Any]]:
-    """Entries of the crontabs that come round next. Many entries may share one."""
+def next_crontabs() -> Iterator[dict[str, Any]]:
+    """Entries of the crontabs that come round next. Many entries may share one. beat leaves those out that can't be read."""
     now = timezone.now().replace(second=0, microsecond=0)
-    used = CrontabSchedule.objects.filter(periodictask__enabled=True).distinct()
+    used = CrontabSchedule.objects.filter(periodictask__enabled=True).distinct().values_list("pk", *CRONTAB)
+    moments = [(at, pk) for pk, *fields in used if (at := next_of(now, *fields))]
     found = 0
-    for at, pk in sorted((next_of(app, now, pk, *fields), pk) for pk, *fields in used.values_list("pk", *CRONTAB)):
+    for at, pk in sorted(moments):
         rows = PeriodicTask.objects.filter(enabled=True, crontab=pk).order_by("name")[: ENTRIES - found]
         for row in rows:
             found += 1
@@ -115,11 +117,17 @@ def next_crontabs(app: Celery) -> Iterator[dict[str, Any]]:
 
 
 @lru_cache(maxsize=5000)
-def next_of(app: Celery, minute: datetime, pk: int, *fields: Any) -> datetime:
-    """When a crontab comes round next, counted from a minute. That takes too long to do it at each look at the page."""
-    schedule = CrontabSchedule(**dict(zip(CRONTAB, fields, strict=True))).schedule
-    schedule.nowfun = lambda: minute
-    return minute + timedelta(seconds=schedule.is_due(minute)[1])
+def next_of(minute: datetime, *fields: Any) -> datetime | None:
+    """When a crontab comes round next, counted from a minute. That takes too long to do it at each look at the page.
+
+    None if it can't be read, or never does.
+    """
+    try:
+        schedule = CrontabSchedule(**dict(zip(CRONTAB, fields, strict=True))).schedule
+        schedule.nowfun = lambda: minute
+        return minute + timedelta(seconds=schedule.is_due(minute)[1])
+    except (ValueError, ParseException, RuntimeError):
+        return None
 
 
 def queues(app: Celery, asked: Future[list[Length]], workers: list[Seen]) -> tuple[list[dict[str, Any]], str]:
@@ -129,6 +137,7 @@ def queues(app: Celery, asked: Future[list[Length]], workers: list[Seen]) -> tup
     try:
         known = {length.queue: length for length in asked.result(BROKER_PATIENCE)}
     except NoAnswer:
+        asked.cancel()  # if nobody has begun to ask yet
         error = "The broker does not answer."
     except Exception as reason:  # of whatever kind the broker is
         error = str(reason)

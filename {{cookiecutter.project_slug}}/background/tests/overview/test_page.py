@@ -186,13 +186,16 @@ def test_what_beat_does_not_read_yet_comes_next_too() -> None:
     crontab = CrontabSchedule.objects.create(minute="30", hour=hour, timezone=str(now.tzinfo))
     unused = CrontabSchedule.objects.create(minute="31", hour=hour, timezone=str(now.tzinfo))
     moment = ClockedSchedule.objects.create(clocked_time=now + timedelta(hours=1))
+    for field, value in (("minute", "nonsense"), ("day_of_month", "30")):  # can't be read, and never comes round
+        odd = CrontabSchedule.objects.create(**{"hour": hour, "month_of_year": "2", field: value})
+        PeriodicTask.objects.create(name=field, task="x", crontab=odd)
     for name in ("a", "b"):
         PeriodicTask.objects.create(name=name, task="x", crontab=crontab)
     PeriodicTask.objects.create(name="off", task="x", crontab=unused, enabled=False)
     PeriodicTask.objects.create(name="moment", task="x", clocked=moment, one_off=True)
     read = [{"name": "near", "task": "x", "at": now}, {"name": "b", "task": "x", "at": now}]
 
-    found = page.coming(current_app, read)
+    found = page.coming(read)
     assert [entry["name"] for entry in found] == ["near", "b", "moment", "a"]
     assert (found[-1]["at"].astimezone(now.tzinfo).strftime("%M"), found[-1]["at"] > now) == ("30", True)
 
