@@ -9,7 +9,11 @@ DEBUG = True
 # Enough for a developer's machine without an .env.
 SECRET_KEY = env.str("DJANGO_SECRET_KEY", "for-development-only")
 
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# A mail is printed by the process that sends it, unless EMAIL_URL names a server, such as Compose's Mailpit.
+if env.str("EMAIL_URL", ""):
+    globals().update(env.dj_email_url("EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # When the code has changed, a developer should not have to wait for a long task. After this many seconds it goes back
 # into the queue, and starts again with the new code. honcho and watchfiles kill what still runs five seconds after
