@@ -148,8 +148,8 @@ def queues(app: Celery, asked: Future[list[Length]], workers: list[Seen]) -> tup
         {
             "name": name,
             "length": known.get(name),
-            "taken": sum(report["taken"].get(name, 0) for report in alive),
-            "workers": sum(name in report["queues"] for report in alive),
+            "taken": sum(report.get("taken", {}).get(name, 0) for report in alive),
+            "workers": sum(name in report.get("queues", ()) for report in alive),
             "chart": samples.get(name),
         }
         for name in names
