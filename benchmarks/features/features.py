@@ -2,14 +2,11 @@
 
 import argparse
 import json
-import shutil
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.baking import Project, bake_into, install
-from tests.servers import postgresql, redis
+from benchmarks.baked_site import site
+from tests.baking import Project
 
 HERE = Path(__file__).parent
 WORKER = "-A config worker --include probes --concurrency 1 --without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
@@ -39,19 +36,8 @@ def measure(project: Project, kind: str, count: int, broker: int, database: str)
 
 def report(rounds: int, count: int) -> None:
     """Print the medians of all rounds on each database, and the ratios to a task that uses nothing in the same round."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        project = install(
-            bake_into(folder / "bake", broker="redis", database="postgresql", django_version="6.0"), folder
-        )
-        shutil.copytree(HERE.parent / "throughput/project", project.path, dirs_exist_ok=True)
-        shutil.copytree(HERE / "project", project.path, dirs_exist_ok=True)
-        broker = stack.enter_context(redis(folder))
-        server = stack.enter_context(postgresql(folder))
-        databases = {
-            "SQLite": f"sqlite:///{folder}/db.sqlite3",
-            "PostgreSQL": f"postgresql://postgres@127.0.0.1:{server}/postgres",
-        }
+    programs = (HERE.parent / "throughput/project", HERE / "project")
+    with site(*programs, django_version="6.0") as (project, broker, databases):
         for database, url in databases.items():
             found = []
             for turn in range(rounds):

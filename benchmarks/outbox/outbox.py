@@ -2,14 +2,11 @@
 
 import argparse
 import json
-import shutil
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from tests.baking import Project, bake_into, install
-from tests.servers import postgresql, redis
+from benchmarks.baked_site import site
+from tests.baking import Project
 
 HERE = Path(__file__).parent
 
@@ -29,16 +26,7 @@ def measure(project: Project, broker: int, database: str) -> dict[str, float]:
 
 def report(rounds: int) -> None:
     """Print the medians of all rounds on each database."""
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        project = install(bake_into(folder / "bake", broker="redis", database="postgresql"), folder)
-        shutil.copytree(HERE / "project", project.path, dirs_exist_ok=True)
-        broker = stack.enter_context(redis(folder))
-        server = stack.enter_context(postgresql(folder))
-        databases = {
-            "SQLite": f"sqlite:///{folder}/db.sqlite3",
-            "PostgreSQL": f"postgresql://postgres@127.0.0.1:{server}/postgres",
-        }
+    with site(HERE / "project") as (project, broker, databases):
         print(f"{'':12} {'on commit':>12} {'in transaction':>16} {'ratio':>8} {'10,000 rows':>12} {'idle':>8}")
         for database, url in databases.items():
             found = [measure(project, broker, url) for _ in range(rounds)]

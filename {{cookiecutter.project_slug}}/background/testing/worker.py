@@ -63,9 +63,8 @@ def answer_when_idle(answers: TextIO) -> None:
     Stop the worker when its input ends, when the answer is not read, or when a task does not end.
     """
     try:
-        while os.read(
-            sys.stdin.fileno(), 1
-        ):  # not by ``sys.stdin``: a process that is forked meanwhile could not close it
+        # Not by ``sys.stdin``: a process that is forked meanwhile could not close it.
+        while os.read(sys.stdin.fileno(), 1):
             end = time.monotonic() + PATIENCE
             while state.reserved_requests:
                 if time.monotonic() > end:
