@@ -21,7 +21,7 @@ from tests import hostile
 from tests.baking import Project
 
 Site = Callable[[Path], str]
-LARGEST = {"broker": "redis", "database": "postgresql"}
+LARGEST = {"broker": "redis", "database": "postgresql", "django_version": "6.0"}
 # Reads a project's folder a line; writes a line of JSON: the page, or what went wrong.
 SERVER = """
 import json, os, sys, traceback
@@ -47,7 +47,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def largest(installed: Callable[..., Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with every package that any variant needs."""
+    """A project with every package that any variant needs, and with the newest Django, as some files need that."""
     return installed(tmp_path_factory.mktemp("largest"), **LARGEST)
 
 

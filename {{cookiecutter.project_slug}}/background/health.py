@@ -9,7 +9,6 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import django.db
 from celery import Celery
@@ -21,13 +20,11 @@ from health_check import checks
 from health_check.base import HealthCheck
 from health_check.exceptions import HealthCheckException, ServiceUnavailable
 from health_check.views import HealthCheckView
-from kombu.exceptions import OperationalError
 
 from background.beat import lease
-from background.broker.connection import with_timeout
 from background.probe import queues
+from background.probe.broker import PATIENCE, connected
 
-PATIENCE = 0.5  # seconds, for the connection and for each answer: a silent broker is reported within two seconds
 DATABASE_PATIENCE = 2  # seconds, for the connection: libpq allows no less
 
 
@@ -115,22 +112,6 @@ def unserved_queues(app: Celery) -> list[str]:
             return queues.unserved(app, connection)
         except connection.recoverable_connection_errors as error:
             raise ServiceUnavailable("The broker is unreachable.") from error
-
-
-@contextlib.contextmanager
-def connected(app: Celery) -> Iterator[Any]:
-    """A new connection to the broker, with little patience.
-
-    Raises:
-        ServiceUnavailable: the broker refused the connection, or did not answer.
-    """
-    quicker = with_timeout(app.conf.broker_transport_options, PATIENCE)
-    with app.connection_for_write(connect_timeout=PATIENCE, transport_options=quicker) as connection:
-        try:
-            connection.ensure_connection(max_retries=0)
-        except OperationalError as error:
-            raise ServiceUnavailable("The broker is unreachable.") from error
-        yield connection
 
 
 @dataclasses.dataclass(repr=False)

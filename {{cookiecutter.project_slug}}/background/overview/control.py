@@ -8,7 +8,7 @@ from celery import Celery
 from celery.worker.control import control_command
 from health_check.exceptions import ServiceUnavailable
 
-from background.health import connected
+from background.probe.broker import connected
 
 PATIENCE = 0.7  # seconds for the worker's answer
 

@@ -9,8 +9,8 @@ from celery import Celery
 from django.utils import timezone
 from kombu import Connection
 
-from background.health import connected
 from background.overview.models import QueueLength
+from background.probe.broker import connected
 
 KEPT = timedelta(hours=1)  # how long the samples of a queue are kept
 
