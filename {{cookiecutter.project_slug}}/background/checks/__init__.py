@@ -16,6 +16,7 @@ from background.checks.limits import check_time_limits
 from background.checks.queues import check_queues, check_routes
 from background.checks.schedule import check_schedule, check_scheduler, check_time_zones
 from background.checks.serializers import check_serializers
+from background.checks.transport import check_transport
 
 TAG = "celery"
 
@@ -23,6 +24,7 @@ TAG = "celery"
 def register() -> None:
     """Add the checks to ``manage.py check`` and to each command that runs checks first."""
     for check in (
+        check_transport,
         check_time_limits,
         check_certificates,
         check_cache,

@@ -22,6 +22,7 @@ from background.checks.limits import check_time_limits
 from background.checks.queues import check_routes
 from background.checks.schedule import check_schedule, check_scheduler, check_time_zones
 from background.checks.serializers import check_serializers
+from background.checks.transport import check_transport
 from config import celery_app
 
 VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND")
@@ -247,6 +248,24 @@ def test_no_check_raises_on_a_url(app: Celery, url: str, settings: Settings) -> 
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url or "x"}}
 
     run_checks(tags=[checks.TAG], include_deployment_checks=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("redis://localhost", []),
+        ("rediss://localhost", []),
+        ("amqp://localhost", []),
+        ("amqps://one;amqps://two", []),
+        ("sentinel://localhost:26379", ["W018"]),
+        ("redis+socket:///tmp/redis.sock", ["W018"]),
+        ("amqp://one;pyamqp://two", ["W018"]),
+    ],
+)
+def test_the_transport_is_one_that_the_settings_know(app: Celery, url: str, found: list[str]) -> None:
+    app.conf.broker_url = url
+
+    assert ids(check_transport(None)) == found
 
 
 def test_kombu_takes_any_certificate_for_a_bare_url() -> None:
