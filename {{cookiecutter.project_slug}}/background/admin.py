@@ -16,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 
 from background.failures.admin import FailedTaskAdmin
 from background.overview.admin import OverviewAdmin
-from background.overview.page import last_failures
+from background.overview.page import failures_of_last_runs
 from background.registry import entries_in_code
 from background.schedule.drift import drift
 from background.schedule.edit import apply
@@ -48,10 +48,9 @@ class EntryAdmin(PeriodicTaskAdmin):
         changes: ChangeList = super().get_changelist_instance(request)
         rows = list(changes.result_list)
         found = drift(current_app, rows)
-        failed = last_failures(row.name for row in rows)
+        failed = failures_of_last_runs(rows)
         for row in rows:
-            failure = failed.get(row.name)
-            row.failure = failure if failure and row.last_run_at and failure.failed_at > row.last_run_at else None
+            row.failure = failed.get(row.name)
             row.differences = found.get(row.name, [])
             schedule = readable(row)
             row.next_moment = next_run(current_app, row, schedule) if schedule else None

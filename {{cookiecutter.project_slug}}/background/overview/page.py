@@ -177,24 +177,18 @@ def charts() -> dict[str, dict[str, Any]]:
 def last_runs() -> list[dict[str, Any]]:
     """The entries that ran last, each with the failure of that run if it failed."""
     entries = list(PeriodicTask.objects.filter(last_run_at__isnull=False).order_by("-last_run_at")[:RUNS])
-    failed = last_failures(entry.name for entry in entries)
-    return [
-        {
-            "entry": entry,
-            "failure": failure
-            if (failure := failed.get(entry.name)) and failure.failed_at > entry.last_run_at
-            else None,
-        }
-        for entry in entries
-    ]
+    failed = failures_of_last_runs(entries)
+    return [{"entry": entry, "failure": failed.get(entry.name)} for entry in entries]
 
 
-def last_failures(names: Any) -> dict[str, FailedTask]:
-    """The last failure of each of these entries."""
+def failures_of_last_runs(entries: list[PeriodicTask]) -> dict[str, FailedTask]:
+    """By name, for those of these entries whose last run failed."""
+    ran = {entry.name: entry.last_run_at for entry in entries if entry.last_run_at}
     latest = (
-        FailedTask.objects.filter(entry__in=list(names)).values("entry").annotate(last=models.Max("pk")).values("last")
+        FailedTask.objects.filter(entry__in=list(ran)).values("entry").annotate(last=models.Max("pk")).values("last")
     )
-    return {row.entry: row for row in FailedTask.objects.filter(pk__in=latest)}
+    rows = FailedTask.objects.filter(pk__in=latest)
+    return {row.entry: row for row in rows if row.failed_at > ran[row.entry]}
 
 
 def failures() -> list[dict[str, Any]]:
