@@ -38,7 +38,7 @@ def with_placeholders(example: str) -> str:
     The example of production leaves its secrets empty, so that a copy of it with one forgotten refuses to start.
     """
     return re.sub(
-        r"^(\w+_(?:KEY|PASSWORD))=$",
+        r"^(\w+_(?:KEY|PASSWORD|TOKEN))=$",
         lambda match: f"{match[0]}change-me-{match[1].lower().replace('_', '-')}",
         example,
         flags=re.MULTILINE,

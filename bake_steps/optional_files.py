@@ -7,11 +7,30 @@ from pathlib import Path
 
 from bake_steps.answers_file import Answers
 
+MONITORING = (
+    "background/metrics/__init__.py",
+    "background/metrics/beat.py",
+    "background/metrics/server.py",
+    "background/metrics/site.py",
+    "background/metrics/worker.py",
+    "background/tests/metrics/__init__.py",
+    "background/tests/metrics/test_site.py",
+    "background/tests/metrics/test_server.py",
+    "deploy/monitoring/alertmanager.yml",
+    "deploy/monitoring/alerts.yml",
+    "deploy/monitoring/alerts_test.yml",
+    "deploy/monitoring/prometheus.yml",
+    "deploy/monitoring/grafana/dashboards/background-work.json",
+    "deploy/monitoring/grafana/provisioning/dashboards/dashboards.yml",
+    "deploy/monitoring/grafana/provisioning/datasources/prometheus.yml",
+    "docs/monitoring.md",
+)
 # File, answer, choice. The file's own name in the template has the same condition.
 OPTIONAL_FILES = (
     (".devcontainer/devcontainer.json", "devcontainer", True),
     (".github/workflows/ci.yml", "ci", "github"),
     (".gitlab-ci.yml", "ci", "gitlab"),
+    *((name, "monitoring", "prometheus") for name in MONITORING),
 )
 
 

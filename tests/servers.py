@@ -161,16 +161,20 @@ def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
 
 
 @contextmanager
-def rabbitmq_node(folder: Path, port: int, user: str, password: str) -> Iterator[Process]:
-    """A RabbitMQ node on a given port, with its own port mapper, whose data is in ``folder``; yields its process."""
+def rabbitmq_node(folder: Path, port: int, user: str, password: str, figures: int = 0) -> Iterator[Process]:
+    """A RabbitMQ node on a given port, with its own port mapper, whose data is in ``folder``; yields its process.
+
+    If ``figures`` is a port, the node tells Prometheus its own figures there, as its image does.
+    """
     server = program("rabbitmq-server", "usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/*/sbin")
     # Debian's wrapper on the path changes the user and the folder: the program behind it does neither.
     own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     mapper, distribution = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(
         f"listeners.tcp.default = 127.0.0.1:{port}\ndefault_user = {user}\ndefault_pass = {password}\ndefault_vhost = {user}\n"
+        + (f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {figures}\n" if figures else "")
     )
-    (folder / "enabled_plugins").write_text("[].\n")
+    (folder / "enabled_plugins").write_text("[rabbitmq_prometheus].\n" if figures else "[].\n")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),  # the Erlang cookie is kept there

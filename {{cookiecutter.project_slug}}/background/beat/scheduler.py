@@ -15,6 +15,7 @@ from typing import Any
 
 import django.db
 from celery.schedules import schedstate
+from celery.utils.dispatch import Signal
 from celery.utils.log import get_logger
 from django.db import transaction
 from django.db.models import Q
@@ -38,6 +39,9 @@ LOOK = 0.5  # seconds between two looks of a beat that stands by, and the longes
 READ_AGAIN = 120.0  # seconds: django-celery-beat reads a clocked entry only five minutes before its moment
 RETRY = 2.0  # seconds until an unreachable server is tried again, unless an earlier tick is asked for
 NEVER = float("-inf")
+
+# For who counts: an entry was sent, so many seconds (``late``) after its moment. A receiver that fails is logged.
+entry_sent = Signal(name="entry_sent", providing_args={"entry", "late"})
 
 
 class Scheduler(DatabaseScheduler):
@@ -125,7 +129,7 @@ class Scheduler(DatabaseScheduler):
         entry = event.entry
         is_due, delay = self.look_at(entry)
         if is_due:
-            if not self.send(entry):
+            if not self.send(entry, late=-wait):
                 return RETRY
             entry = self.reserve(entry)
         self.timeline.replace_first(self._when(entry, delay), entry)
@@ -145,7 +149,7 @@ class Scheduler(DatabaseScheduler):
             return schedstate(is_due=False, next=0.0)
         return super().is_due(entry)
 
-    def send(self, entry: Any) -> bool:
+    def send(self, entry: Any, late: float = 0.0) -> bool:
         """Send the entry's task. False if the broker is down. Any other error is the entry's, and counts as a run."""
         if not self.broker_is_away:
             logger.info("Sending due task %s (%s)", entry.name, entry.task)
@@ -158,6 +162,8 @@ class Scheduler(DatabaseScheduler):
                 self.broker_is_away = True
                 return False
             logger.error("The entry %s could not be sent: %s", entry.name, error, exc_info=True)
+        else:
+            entry_sent.send(self, entry=entry, late=late)
         if self.broker_is_away:
             logger.info("The broker is back.")
         self.broker_is_away = False

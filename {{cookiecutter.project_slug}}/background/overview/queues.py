@@ -24,17 +24,26 @@ class Length(NamedTuple):
 
 
 def lengths(app: Celery) -> list[Length]:
-    """The queues of the settings, asked over a new connection, each with a call or two.
-
-    RabbitMQ can't look into a queue, so there the oldest message is not known.
+    """The queues of the settings, asked over a new connection.
 
     Raises:
         health_check.exceptions.ServiceUnavailable: the broker refused the connection, or did not answer.
         Exception: what the connection has as ``recoverable_connection_errors``: the broker went away meanwhile.
     """
     with connected(app) as connection:
-        ask = on_redis if connection.transport.driver_type == "redis" else by_declaration
-        return [Length(queue.alias or queue.name, *ask(connection, queue.name)) for queue in app.conf.task_queues or ()]
+        return lengths_over(connection, app)
+
+
+def lengths_over(connection: Connection, app: Celery) -> list[Length]:
+    """The queues of the settings, each with a call or two.
+
+    RabbitMQ can't look into a queue, so there the oldest message is not known.
+
+    Raises:
+        Exception: what the connection has as ``recoverable_connection_errors``: the broker is away.
+    """
+    ask = on_redis if connection.transport.driver_type == "redis" else by_declaration
+    return [Length(queue.alias or queue.name, *ask(connection, queue.name)) for queue in app.conf.task_queues or ()]
 
 
 def on_redis(connection: Connection, queue: str) -> tuple[int, datetime | None]:

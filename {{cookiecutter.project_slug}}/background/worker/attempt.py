@@ -4,18 +4,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from celery.exceptions import Ignore
+from celery.utils.dispatch import Signal
 from celery.utils.log import get_logger
+from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 
 logger = get_logger(__name__)
 
+# For who counts attempts, in the worker's main process. A receiver that fails is logged, and changes nothing.
+attempt_started = Signal(name="attempt_started", providing_args={"request"})
+# ``outcome`` is one of succeeded, failed, retried, requeued (its message goes back), rejected, ignored and revoked. ``runtime`` is
+# in seconds and given for a success, ``exception`` is the class of a failure.
+attempt_ended = Signal(name="attempt_ended", providing_args={"request", "outcome", "runtime", "exception"})
+
 
 class Request(CeleryRequest):
-    """An attempt that logs why a task runs again, and that survives a task which runs out of memory."""
+    """An attempt that logs why a task runs again, that survives a task which runs out of memory, and that tells how it ends."""
+
+    outcome = ""  # how it has ended
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Tell of a success. Celery makes a class for each task, whose ``on_success`` does not call that of its base."""
+        super().__init_subclass__(**kwargs)
+        if inherited := vars(cls).get("on_success"):
+
+            def on_success(self: Request, failed__retval__runtime: Any, **kwargs: Any) -> Any:
+                failed, _, runtime = failed__retval__runtime
+                if not failed:
+                    self.tell("succeeded", runtime=runtime)
+                return inherited(self, failed__retval__runtime, **kwargs)
+
+            cls.on_success = on_success
+
+    def tell(self, outcome: str, runtime: float | None = None, exception: str = "") -> None:
+        """Tell who listens how the attempt has ended, once."""
+        if not self.outcome:
+            self.outcome = outcome
+            attempt_ended.send(self.task, request=self, outcome=outcome, runtime=runtime, exception=exception)
 
     def on_accepted(self, pid: int, time_accepted: float) -> None:
         """Log it for a message that was delivered before, and for a retry. A task that runs once adds no line."""
         super().on_accepted(pid, time_accepted)
+        attempt_started.send(self.task, request=self)
         attempt = self.request_dict.get("retries", 0) + 1
         redelivered = self.delivery_info.get("redelivered")
         if redelivered or attempt > 1:
@@ -37,11 +68,40 @@ class Request(CeleryRequest):
             exc_info.exception = RuntimeError(f"The task ran out of memory: {error!r}")
         with self.known():
             super().on_failure(exc_info, send_failed_event, return_ok)
+        if isinstance(error, Ignore):
+            self.tell("ignored")
+        elif not self._already_cancelled:
+            self.tell("failed", exception=type(error).__name__)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Tell those who listen for failures which attempt took too long."""
         with self.known():
             super().on_timeout(soft, timeout)
+        if not soft and not state.should_terminate:
+            self.tell("failed", exception="TimeLimitExceeded")
+
+    def on_retry(self, exc_info: Any) -> None:
+        self.tell("retried")
+        super().on_retry(exc_info)
+
+    def reject(self, requeue: bool = False) -> None:
+        self.tell("requeued" if requeue else "rejected")
+        super().reject(requeue)
+
+    def _retry_worker_lost(self, exc: Exception, exc_info: Any) -> bool:
+        is_retried: bool = super()._retry_worker_lost(exc, exc_info)
+        if is_retried:
+            self.tell("retried")
+        return is_retried
+
+    def _success_was_stored(self) -> Any:
+        if stored := super()._success_was_stored():
+            self.tell("succeeded")
+        return stored
+
+    def _announce_revoked(self, *args: Any) -> None:
+        self.tell("revoked")
+        super()._announce_revoked(*args)
 
     @contextmanager
     def known(self) -> Iterator[None]:

@@ -37,6 +37,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    {%- if cookiecutter.__prometheus %}
+    "background.metrics.site.middleware",
+    {%- endif %}
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -107,6 +110,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+{% if cookiecutter.__prometheus -%}
+# Monitoring
+
+# Who knows it may read the figures at /metrics. While it is empty there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+
+{% endif -%}
 # Language and time
 
 LANGUAGE_CODE = "en-us"
