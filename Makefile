@@ -19,7 +19,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(HERE)$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview bench-monitoring lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -91,6 +91,9 @@ bench-features: $(TOOLS) ## Measure what each feature costs a task that uses it 
 
 bench-overview: $(TOOLS) ## Measure the admin's page of background work with many rows (needs Redis, PostgreSQL)
 	$(BIN)/python -m benchmarks.overview.overview
+
+bench-monitoring: $(TOOLS) ## Measure what it costs a task that its worker is watched (needs Linux, Redis, PostgreSQL)
+	$(BIN)/python -m benchmarks.monitoring.monitoring
 
 lint: $(TOOLS) ## Check format, style and types of the template's own code
 	$(BIN)/ruff format --diff .

@@ -8,7 +8,8 @@ import secrets
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -102,6 +103,22 @@ class Stack:
         """What the containers of these services have printed."""
         return self.compose("logs", "--no-color", *services).stdout
 
+    @contextmanager
+    def watched(self) -> Iterator[Callable[[], Counter[str]]]:
+        """Start Prometheus and Alertmanager; yields what says how many processes of each job tell their figures."""
+        services = ("prometheus", "alertmanager")
+        query = ("promtool", "query", "instant", "http://localhost:9090", "up == 1")
+
+        def told() -> Counter[str]:
+            found = self.compose("exec", "--no-TTY", "prometheus", *query, check=False).stdout
+            return Counter(re.findall(r'job="(\w+)"', found))
+
+        self.compose("up", "--detach", "--no-deps", *services)
+        try:
+            yield told
+        finally:
+            self.compose("rm", "--stop", "--force", *services)
+
     def up(self) -> None:
         """Start all, and wait until it is healthy."""
         self.compose("up", "--build", "--detach", "--wait")
@@ -121,7 +138,7 @@ def variants(*small: tuple[str, str]) -> list[Any]:
 def set_ports(file: Path, project_name: str) -> dict[str, int]:
     """Give each port that an .env file names one that is free, and Compose a name of its own; return the ports."""
     text = file.read_text(encoding="utf-8")
-    names = [line.partition("=")[0] for line in text.splitlines() if line.partition("=")[0].endswith("_PORT")]
+    names = re.findall(r"^(\w+_PORT)=", text, re.MULTILINE)
     ports = {name: free_port() for name in names}
     lines = [
         f"{name}={ports[name]}" if (name := line.partition("=")[0]) in ports else line for line in text.splitlines()

@@ -29,7 +29,7 @@ NEW_USER = "from users.models import User; User.objects.create_user('ada', email
 def started(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A project that `make up` has started. Where the tests are root, another user owns it."""
     broker, database = request.param
-    with stack(tmp_path_factory.mktemp(broker), broker=broker, database=database) as own:
+    with stack(tmp_path_factory.mktemp(broker), broker=broker, database=database, monitoring="prometheus") as own:
         if os.geteuid() == 0:
             hand_over(own.project.path, OWNER)
         own.project.make("up")
@@ -72,6 +72,13 @@ def test_an_entry_of_the_schedule_fires_again_and_again(started: Stack) -> None:
         return len(re.findall(r"Task background\.tasks\.delete_old_records\S+ succeeded", started.log("celery")))
 
     wait_until(lambda: ends() >= 2, "two runs of the entry")
+
+
+def test_prometheus_finds_every_process(started: Stack) -> None:
+    if not started.broker:
+        pytest.skip("without a broker there is the web server alone")
+    with started.watched() as told:
+        wait_until(lambda: (told()["web"], told()["celery"]) == (1, 3), "the figures of web, two workers and beat")
 
 
 def test_what_the_containers_write_belongs_to_the_owner_of_the_source(started: Stack) -> None:

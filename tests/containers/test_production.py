@@ -33,7 +33,9 @@ def deployed(
 ) -> Iterator[Stack]:
     """A project that `make deploy` has started, with the mail server set."""
     broker, database = request.param
-    with stack(tmp_path_factory.mktemp(broker), PRODUCTION, broker=broker, database=database) as own:
+    with stack(
+        tmp_path_factory.mktemp(broker), PRODUCTION, broker=broker, database=database, monitoring="prometheus"
+    ) as own:
         own.set(EMAIL_URL="smtp://localhost")
         if database == "postgresql":
             own.set(POSTGRES_PASSWORD=f"'{ANY_CHARACTER}'")
@@ -59,6 +61,13 @@ def test_a_task_sent_from_the_page_is_done(deployed: Stack) -> None:
         deployed.wait_for_log("celery-long", "Task base.tasks.build_report")
 
 
+def test_prometheus_finds_every_process(deployed: Stack) -> None:
+    if not deployed.broker:
+        pytest.skip("without a broker there is the web server alone")
+    with deployed.watched() as told:
+        wait_until(lambda: (told()["web"], told()["celery"]) == (1, 4), "the figures of web, two workers and two beats")
+
+
 def test_plain_http_is_sent_on_to_https(deployed: Stack) -> None:
     class Stay(HTTPRedirectHandler):
         def redirect_request(self, *args: object, **kwargs: object) -> None:
@@ -82,7 +91,7 @@ def test_the_deployment_s_own_check_finds_nothing(deployed: Stack) -> None:
 
 def test_no_secret_is_a_placeholder(deployed: Stack) -> None:
     config = deployed.compose("config").stdout
-    secrets = re.findall(r"(?:SECRET_KEY|PASSWORD|REDISCLI_AUTH|DEFAULT_PASS): (\S+)", config)
+    secrets = re.findall(r"(?:SECRET_KEY|PASSWORD|METRICS_TOKEN|REDISCLI_AUTH|DEFAULT_PASS): (\S+)", config)
 
     assert len(secrets) >= 2
     assert [secret for secret in secrets if len(secret) < 40] == []

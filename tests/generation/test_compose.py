@@ -23,6 +23,7 @@ from tests.servers import free_port
 Bake = Callable[..., Path]
 ALWAYS = {"web", "migrate"}
 WORKERS = {"celery": "default", "celery-long": "long"}  # and the queue of each
+MONITORING = {"prometheus", "alertmanager", "grafana"}
 VARIANTS = list(itertools.product(CHOICES["broker"], CHOICES["database"]))
 FREE_PORTS = {name: str(free_port()) for name in ("WEB_PORT", "BROKER_PORT", "DB_PORT", "HTTP_PORT", "HTTPS_PORT")}
 WHERE = "set it in .env.production"
@@ -72,6 +73,22 @@ def test_the_profile_turns_on_broker_worker_and_beat(bake: Bake, file: str, brok
         "celery-long",
         "celery-beat",
     }
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("broker", CHOICES["broker"])
+def test_monitoring_is_a_profile_of_its_own(bake: Bake, file: str, broker: str) -> None:
+    project = bake(broker=broker, monitoring="prometheus")
+    services = compose(project, file, "broker", "monitoring")["services"]
+    published = {name: port.get("host_ip") for name, service in services.items() for port in service.get("ports", [])}
+
+    assert services.keys() - compose(project, file, "broker")["services"].keys() == MONITORING
+    if file == "compose.yaml":
+        assert published.keys() >= MONITORING
+        assert set(published.values()) == {"127.0.0.1"}
+    else:
+        assert published == {"proxy": None, "grafana": "127.0.0.1"}
+        assert {services[name]["read_only"] for name in MONITORING} == {True}
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -159,10 +176,10 @@ def test_no_healthcheck_fails_because_the_broker_is_away(bake: Bake, file: str) 
 
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)
 def test_production_does_not_start_without_a_secret(bake: Bake, tmp_path: Path, broker: str, database: str) -> None:
-    project = bake(broker=broker, database=database)
+    project = bake(broker=broker, database=database, monitoring="prometheus")
     complete = (project / ".env.production").read_text().replace("EMAIL_URL=", "EMAIL_URL=smtp://mail.example.com")
     example = (project / ".env.production.example").read_text()
-    secrets = ["EMAIL_URL", *re.findall(r"^(\w+_(?:KEY|PASSWORD))=$", example, flags=re.MULTILINE)]
+    secrets = ["EMAIL_URL", *re.findall(r"^(\w+_(?:KEY|PASSWORD|TOKEN))=$", example, flags=re.MULTILINE)]
 
     def config(text: str) -> subprocess.CompletedProcess[str]:
         file = tmp_path / "production.env"
@@ -175,7 +192,7 @@ def test_production_does_not_start_without_a_secret(bake: Bake, tmp_path: Path, 
         name: config(re.sub(rf"^{name}=.*$", f"{name}=", complete, flags=re.MULTILINE)).stderr for name in secrets
     }
 
-    assert {"DJANGO_SECRET_KEY", "BROKER_PASSWORD"} <= set(secrets)
+    assert {"DJANGO_SECRET_KEY", "BROKER_PASSWORD", "METRICS_TOKEN", "GRAFANA_PASSWORD"} <= set(secrets)
     assert config(complete).returncode == 0
     assert [name for name, words in refusals.items() if name not in words or WHERE not in words] == []
     assert WHERE in config(example).stderr

@@ -60,11 +60,15 @@ def test_questions_that_are_still_to_come_are_covered_too(whole: tuple[str, ...]
 
 
 @pytest.mark.parametrize("file", ["compose.yaml", "compose.production.yaml"])
-def test_broker_and_database_alone_decide_the_compose_files(bake: Bake, file: str) -> None:
-    """So what test_compose.py finds for these two holds for every variant."""
-    texts = {(v["broker"], v["database"], (bake(**v) / file).read_text()) for v in BAKED}
+def test_three_answers_alone_decide_the_compose_files(bake: Bake, file: str) -> None:
+    """So what test_compose.py finds for these holds for every variant."""
+    texts: dict[tuple[str, ...], set[str]] = {}
+    for variant in BAKED:
+        key = variant["broker"], variant["database"], variant["monitoring"]
+        texts.setdefault(key, set()).add((bake(**variant) / file).read_text())
 
-    assert len(texts) == len(choices("broker")) * len(choices("database"))
+    assert {len(each) for each in texts.values()} == {1}
+    assert {key[:2] for key in texts} == set(itertools.product(choices("broker"), choices("database")))
 
 
 def test_a_variant_has_a_name_of_its_own() -> None:

@@ -25,9 +25,11 @@ SOMETIMES = {
 NAME = re.compile(r"`((?:[\w.-]+/)*(?:[\w-]+/|[\w-]*\.(?:py|md|sh|yaml|toml|json|txt|example)))`")
 
 
-@pytest.fixture(params=["template", "project"])
+@pytest.fixture(params=["template", "project", "every page"])
 def folder(bake: Bake, request: pytest.FixtureRequest) -> Path:
-    return TEMPLATE if request.param == "template" else bake()
+    if request.param == "template":
+        return TEMPLATE
+    return bake() if request.param == "project" else bake(django_version="6.0", monitoring="prometheus")
 
 
 def pages(folder: Path) -> list[Path]:

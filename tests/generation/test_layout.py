@@ -18,6 +18,7 @@ import yaml
 from jinja2 import Environment
 
 from bake_steps import next_steps, repository
+from bake_steps.optional_files import MONITORING
 from local_extensions import TemplateExtension
 from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment, rendered
 from tests.covering import BAKED, name_of
@@ -357,3 +358,23 @@ def test_an_older_cookiecutter_is_refused_in_a_sentence() -> None:
 
     assert done.returncode == 1
     assert done.stderr.startswith("This template needs cookiecutter 2.7 or newer, and this is 2.6.0.")
+
+
+@pytest.mark.parametrize("variant", [each for each in BAKED if each["monitoring"] == "none"], ids=name_of)
+def test_without_monitoring_nothing_of_it_is_left(bake: Bake, variant: dict[str, Any]) -> None:
+    project = bake(**variant)
+    named = {
+        str(file)
+        for file in rendered(project)
+        if re.search("prometheus|grafana|alertmanager|METRICS_|metrics", str(file) + (project / file).read_text(), re.I)
+    }
+
+    # The answer itself, and the format of /health/ that Prometheus reads too.
+    assert named - {".cookiecutter.json", "docs/operations.md", "background/templates/background/health.html"} == set()
+
+
+def test_with_monitoring_all_of_it_is_there(bake: Bake) -> None:
+    with_it, without = (set(rendered(bake(monitoring=choice))) for choice in CHOICES["monitoring"][::-1])
+
+    assert {str(file) for file in with_it - without} == set(MONITORING)
+    assert without <= with_it

@@ -27,6 +27,9 @@ sort_services() {
             for (i = 1; i <= count; i++) {
                 name = names[i]
                 if (name ~ /^(proxy|web|migrate)$/) kind = name
+                {%- if cookiecutter.__prometheus %}
+                else if (name ~ /^(prometheus|alertmanager|grafana)$/) kind = "watcher"
+                {%- endif %}
                 else if (!own[name]) kind = "store"
                 else kind = beat[name] ? "beat" : "worker"
                 print kind, name
@@ -39,7 +42,7 @@ sort_services() {
 named() { echo "$sorted" | sed -n "s/^$1 //p"; }
 
 # A service that is as it should be is left alone.
-start() { compose up --detach --no-deps --wait "$1"; }
+start() { compose up --detach --no-deps --wait "$@"; }
 
 deploy() {
     hosts=$(compose config | sed -n 's/^ *DJANGO_ALLOWED_HOSTS: //p' | head -n 1 | tr -s "\"' ," ,)
@@ -58,6 +61,12 @@ deploy() {
     for service in $stores; do start "$service"; done
     compose run --rm --no-deps --no-TTY migrate
     for service in $app $(named proxy); do start "$service"; done
+    {%- if cookiecutter.__prometheus %}
+    # Last, and anew, because a change of their files is none for Compose. The site does not need them.
+    for service in $(named watcher); do
+        start "$service" --force-recreate || say "$service did not start. The site runs without it."
+    done
+    {%- endif %}
     port=$(compose port proxy 443 2>/dev/null | sed -n 's/.*://p' | head -n 1)
     say "" "Site:    https://${hosts%%,*}$([ "${port:-443}" = 443 ] || echo ":$port")/" \
         "Admin:   https://${hosts%%,*}$([ "${port:-443}" = 443 ] || echo ":$port")/admin/" \

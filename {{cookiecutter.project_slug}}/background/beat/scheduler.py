@@ -40,7 +40,10 @@ READ_AGAIN = 120.0  # seconds: django-celery-beat reads a clocked entry only fiv
 RETRY = 2.0  # seconds until an unreachable server is tried again, unless an earlier tick is asked for
 NEVER = float("-inf")
 
-# For who counts: an entry was sent, so many seconds (``late``) after its moment. A receiver that fails is logged.
+# For who watches. A receiver that fails is logged, and changes nothing.
+# An entry is about to be sent. A receiver may add to ``headers``, which the task's message then has.
+entry_due = Signal(name="entry_due", providing_args={"entry", "headers"})
+# It was sent, so many seconds (``late``) after its moment.
 entry_sent = Signal(name="entry_sent", providing_args={"entry", "late"})
 
 
@@ -154,7 +157,7 @@ class Scheduler(DatabaseScheduler):
         if not self.broker_is_away:
             logger.info("Sending due task %s (%s)", entry.name, entry.task)
         try:
-            self.apply_async(entry, advance=False)
+            self.apply_async(self.with_headers(entry), advance=False)
         except Exception as error:
             if isinstance(error.__context__, OperationalError) and not self.app.conf.task_always_eager:
                 if not self.broker_is_away:
@@ -168,6 +171,17 @@ class Scheduler(DatabaseScheduler):
             logger.info("The broker is back.")
         self.broker_is_away = False
         return True
+
+    def with_headers(self, entry: Any) -> Any:
+        """The entry as it is sent, with the headers that those who watch add."""
+        headers: dict[str, Any] = {}
+        entry_due.send(self, entry=entry, headers=headers)
+        if not headers:
+            return entry
+        sent = object.__new__(type(entry))
+        options = {**entry.options, "headers": {**entry.options.get("headers", {}), **headers}}
+        sent.__dict__.update(entry.__dict__, options=options)
+        return sent
 
     def reserve(self, entry: Any) -> Any:
         new = super().reserve(entry)

@@ -144,3 +144,12 @@ MEDIA_ROOT = env.str("DJANGO_MEDIA_ROOT", "") or BASE_DIR / "media"
 # Mail
 
 DEFAULT_FROM_EMAIL = {{ cookiecutter.author_email | python }}
+
+# Errors
+
+# Where Sentry, or a server that speaks like it, gets errors and the runs of the schedule. Empty: nowhere. docs/sentry.md
+SENTRY_DSN = env.str("SENTRY_DSN", "")
+# Of requests and tasks, the share whose course is sent as well. 1 is all of them.
+SENTRY_TRACES_SAMPLE_RATE = env.float("SENTRY_TRACES_SAMPLE_RATE", 0.0)
+# Whether who a user is, what was sent in a form, and arguments and variables are sent with an error.
+SENTRY_SEND_PII = env.bool("SENTRY_SEND_PII", False)

@@ -27,3 +27,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 # Static files are found in the apps, without collectstatic. https://whitenoise.readthedocs.io/en/stable/django.html
 WHITENOISE_AUTOREFRESH = True
+
+# A test that fails is no error of the site.
+SENTRY_DSN = ""

@@ -1,0 +1,58 @@
+"""Measures a worker that is watched: ``python measure_monitoring.py COUNT WORKER...``. It prints what ``measure.under_load`` returns.
+
+With COUNT 0 it prints the milliseconds of CPU of a scrape instead.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from urllib.request import urlopen
+
+from measure import cpu, running, under_load, wait_until
+from redis import Redis
+
+ADDRESS = os.environ.get("METRICS_LISTEN", "")
+SCRAPES = 20
+INTERVAL = 5.0  # seconds between two scrapes: a run of ten seconds has two. Prometheus asks each 15 seconds
+
+
+def scrape() -> int:
+    """Read the figures; return how many lines there are. 0 if nobody answers."""
+    with suppress(OSError), urlopen(f"http://{ADDRESS}/metrics", timeout=10) as answer:
+        return len(answer.read().splitlines())
+    return 0
+
+
+def scrape_again_and_again() -> None:
+    while True:
+        time.sleep(INTERVAL)
+        scrape()
+
+
+def cost_of_a_scrape(worker: list[str]) -> dict[str, float]:
+    """With a worker that has nothing to do."""
+    with running(worker) as pid:
+        wait_until(scrape, "the figures")
+        time.sleep(2)
+        before, begin = cpu(pid), time.monotonic()
+        time.sleep(4)
+        at_rest = (cpu(pid) - before) / (time.monotonic() - begin)  # seconds of CPU a second
+        before, begin = cpu(pid), time.monotonic()
+        lines = [scrape() for _ in range(SCRAPES)]
+        spent = cpu(pid) - before - at_rest * (time.monotonic() - begin)
+    return {"scrape": spent / SCRAPES * 1000, "lines": lines[-1]}
+
+
+if __name__ == "__main__":
+    count, worker = int(sys.argv[1]), sys.argv[2:]
+    broker = Redis.from_url(os.environ["CELERY_BROKER_URL"])
+    broker.flushall()
+    if count:
+        if ADDRESS:
+            threading.Thread(target=scrape_again_and_again, daemon=True).start()
+        print(json.dumps(under_load(worker, count, "default", broker)))
+    else:
+        print(json.dumps(cost_of_a_scrape(worker)))

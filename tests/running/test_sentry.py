@@ -1,0 +1,240 @@
+"""Errors and the runs of the schedule reach a server that speaks as Sentry does, and one that does not answer harms nothing."""
+
+import gzip
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.baking import Project
+from tests.running.site import Site
+from tests.servers import Process, free_port, redis_server, running, wait_until
+
+Installed = Callable[..., Project]
+TASKS = """
+
+@shared_task
+def fail(address: str) -> None:
+    raise ValueError("on purpose")
+
+
+@shared_task
+def die() -> None:
+    import os, signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(soft_time_limit=1, time_limit=2)
+def hang() -> None:
+    import time
+
+    try:
+        time.sleep(60)
+    except Exception:
+        time.sleep(60)
+
+
+@shared_task(ignore_result=False)
+def succeed() -> bool:
+    import sys
+
+    return "sentry_sdk" in sys.modules
+"""
+URL = """
+urlpatterns.append(path("fail/", lambda request: 1 / 0))
+"""
+ENTRIES = """
+from datetime import timedelta
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+minute, _ = CrontabSchedule.objects.get_or_create(
+    minute="*", hour="*", day_of_week="*", day_of_month="*", month_of_year="*", timezone="Europe/Paris"
+)
+second, _ = IntervalSchedule.objects.get_or_create(every=1, period="seconds")
+ago = timezone.now() - timedelta(minutes=5)
+for name, arguments in (("succeed", "[]"), ("fail", '["ada@example.com"]')):
+    PeriodicTask.objects.create(name=f"it.{name}s", task=f"base.tasks.{name}", crontab=minute, args=arguments, last_run_at=ago)
+PeriodicTask.objects.create(name="too often", task="base.tasks.succeed", interval=second, last_run_at=ago)
+"""
+PERSONAL = "ada@example.com"
+HEADERS = {"Referer": f"http://127.0.0.1/?{PERSONAL}", "Cookie": f"who={PERSONAL}", "X-Forwarded-For": PERSONAL}
+
+
+class Endpoint:
+    """Keeps the items of each envelope that it gets. https://develop.sentry.dev/sdk/foundations/transport/envelopes/"""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.text = ""
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                endpoint.keep(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def dsn(self) -> str:
+        return f"http://key@127.0.0.1:{self.server.server_port}/1"
+
+    def keep(self, envelope: bytes) -> None:
+        self.text += envelope.decode(errors="replace")
+        lines = envelope.split(b"\n")[1:]
+        for head, body in zip(lines[::2], lines[1::2], strict=False):
+            if head:
+                self.items.append({"kind": json.loads(head)["type"], **json.loads(body)})
+
+    def errors(self) -> list[str]:
+        """The exception of each error, or its sentence."""
+        return [
+            item["exception"]["values"][-1]["type"]
+            if "exception" in item
+            else str(item.get("message") or item["logentry"])
+            for item in list(self.items)
+            if item["kind"] == "event"
+        ]
+
+    def check_ins(self, monitor: str) -> dict[str, list[str]]:
+        """What was said of each run of an entry, by the check-in's id."""
+        found: dict[str, list[str]] = {}
+        for item in list(self.items):
+            if item["kind"] == "check_in" and item["monitor_slug"] == monitor:
+                found.setdefault(item["check_in_id"], []).append(item["status"])
+        return found
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    own = Endpoint()
+    thread = threading.Thread(target=own.server.serve_forever)
+    thread.start()
+    yield own
+    own.server.shutdown()
+    thread.join()
+    own.server.server_close()
+
+
+class Reporting:
+    """A project with a broker, whose processes report to Sentry."""
+
+    def __init__(self, project: Project, folder: Path, broker: int) -> None:
+        self.project, self.folder = project, folder
+        url = f"redis://127.0.0.1:{broker}"
+        self.environment = {
+            **project.environment,
+            "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            "CELERY_BROKER_URL": f"{url}/1",
+            "CELERY_RESULT_BACKEND": f"{url}/2",
+        }
+
+    @contextmanager
+    def process(self, name: str, *arguments: str, dsn: str) -> Iterator[Process]:
+        command = [self.project.interpreter, *arguments]
+        log = self.folder / f"{name}-{free_port()}.log"
+        with running(command, self.project.path, {**self.environment, "SENTRY_DSN": dsn}, log) as process:
+            yield process
+
+    def worker(self, dsn: str) -> Any:
+        worker = ("-m", "celery", "-A", "config", "worker", "--queues", "default,long", "--concurrency", "2")
+        return self.process("worker", *worker, "--loglevel", "INFO", dsn=dsn)
+
+    def python(self, code: str, dsn: str = "") -> str:
+        return self.project.python(f"from base.tasks import *\n{code}", **{**self.environment, "SENTRY_DSN": dsn})
+
+
+@pytest.fixture
+def reporting(installed: Installed, tmp_path: Path) -> Iterator[Reporting]:
+    project = installed(tmp_path / "project", broker="redis")
+    for name, code in (("base/tasks.py", TASKS), ("config/urls.py", URL)):
+        file = project.path / name
+        file.write_text(file.read_text() + code)
+    project.make("migrate")
+    broker = free_port()
+    with redis_server(tmp_path, broker, "redis-server"):
+        yield Reporting(project, tmp_path, broker)
+
+
+def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting, endpoint: Endpoint) -> None:
+    web = free_port()
+    reporting.python(ENTRIES)
+    with (
+        reporting.process("web", "manage.py", "runserver", "--noreload", str(web), dsn=endpoint.dsn) as server,
+        reporting.worker(endpoint.dsn),
+        reporting.process("beat", "-m", "celery", "-A", "config", "beat", dsn=endpoint.dsn),
+    ):
+        server.wait_for(Site(web).answers, "the site")
+        with pytest.raises(HTTPError):
+            urlopen(Request(f"http://127.0.0.1:{web}/fail/?who={PERSONAL}", headers=HEADERS), timeout=10)
+        reporting.python(f"fail.delay('{PERSONAL}'); hang.delay(); die.apply_async(retries=3)")
+        wanted = {
+            "ZeroDivisionError",
+            "ValueError",
+            "base.tasks.hang: TimeLimitExceeded",
+            "base.tasks.die: WorkerLostError",
+        }
+        wait_until(lambda: wanted <= set(endpoint.errors()), f"{wanted}; there are {set(endpoint.errors())}", 60)
+        wait_until(
+            lambda: ["in_progress", "ok"] in endpoint.check_ins("it-succeeds").values(), "a run that went well", 60
+        )
+        wait_until(lambda: ["in_progress", "error"] in endpoint.check_ins("it-fails").values(), "a run that failed", 60)
+
+    config = next(item for item in endpoint.items if item.get("monitor_slug") == "it-fails")["monitor_config"]
+    assert config["schedule"] == {"type": "crontab", "value": "* * * * *"}
+    assert config["timezone"] == "Europe/Paris"
+    assert endpoint.check_ins("too-often") == {}
+    assert PERSONAL not in endpoint.text
+    assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"production"}
+
+
+def test_personal_data_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:
+    reporting.environment["SENTRY_SEND_PII"] = "true"
+    reporting.environment["SENTRY_ENVIRONMENT"] = "trial"
+    with reporting.worker(endpoint.dsn):
+        reporting.python(f"fail.delay('{PERSONAL}')")
+        wait_until(lambda: "ValueError" in endpoint.errors(), "the error", 60)
+
+    assert PERSONAL in endpoint.text
+    assert endpoint.items[0]["environment"] == "trial"
+
+
+@pytest.mark.parametrize("server", ["refused", "silent"])
+def test_a_server_that_is_away_harms_no_task(reporting: Reporting, server: str) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if server == "silent":
+            listening.listen()
+        dsn = f"http://key@127.0.0.1:{listening.getsockname()[1]}/1"
+        with reporting.worker(dsn) as worker:
+            code = "results = [succeed.delay() for _ in range(200)]\n[fail.delay('') for _ in range(20)]"
+            printed = reporting.python(f"{code}\nprint(sum(result.get(timeout=60) for result in results))", dsn)
+            wait_until(lambda: worker.output().count("raised unexpected: ValueError") == 20, "the failures", 60)
+            os.kill(worker.popen.pid, signal.SIGTERM)
+            wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", 60)
+
+        assert printed.split()[-1] == "200"
+
+
+def test_without_the_variable_the_package_is_not_imported(reporting: Reporting) -> None:
+    with reporting.worker(""):
+        printed = reporting.python("import sys\nprint('sentry_sdk' in sys.modules, succeed.delay().get(timeout=60))")
+
+    assert printed.split()[-2:] == ["False", "False"]
