@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -197,6 +198,9 @@ def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting,
         )
         wait_until(lambda: ["in_progress", "error"] in endpoint.check_ins("it-fails").values(), "a run that failed", 60)
 
+    assert set(endpoint.errors()) == wanted
+    counts = Counter(endpoint.errors())
+    assert {error: counts[error] for error in wanted - {"ValueError"}} == dict.fromkeys(wanted - {"ValueError"}, 1)
     config = next(item for item in endpoint.items if item.get("monitor_slug") == "it-fails")["monitor_config"]
     assert config["schedule"] == {"type": "crontab", "value": "* * * * *"}
     assert config["timezone"] == "Europe/Paris"
@@ -214,6 +218,21 @@ def test_personal_data_is_sent_if_that_is_asked_for(reporting: Reporting, endpoi
 
     assert PERSONAL in endpoint.text
     assert endpoint.items[0]["environment"] == "trial"
+
+
+def test_the_course_of_a_task_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:
+    reporting.environment["SENTRY_TRACES_SAMPLE_RATE"] = "1"
+    with reporting.worker(endpoint.dsn):
+        reporting.python(f"fail.delay('{PERSONAL}'); succeed.delay()")
+        wait_until(lambda: "base.tasks.succeed" in courses(endpoint), "the course of a task", 60)
+        wait_until(lambda: "base.tasks.fail" in courses(endpoint), "that of one that failed", 60)
+
+    assert endpoint.errors() == ["ValueError"]
+    assert PERSONAL not in endpoint.text
+
+
+def courses(endpoint: Endpoint) -> set[str]:
+    return {item["transaction"] for item in list(endpoint.items) if item["kind"] == "transaction"}
 
 
 @pytest.mark.parametrize("server", ["refused", "silent"])

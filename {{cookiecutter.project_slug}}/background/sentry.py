@@ -1,17 +1,24 @@
 """Errors, and the runs of the schedule, for Sentry: where ``SENTRY_DSN`` is set. Nothing else imports its package.
 
-https://docs.sentry.io/platforms/python/integrations/celery/
+sentry-sdk's own integration of Celery takes two fifths of a worker's throughput (2.75, with a sample rate of 0), and reports no
+runs here, as it does so in ``Scheduler.apply_entry``, which this project's scheduler does not call. So it is used only where the
+course of tasks is asked for.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sentry_sdk
 from celery.schedules import crontab, schedule
+from celery.signals import task_failure
 from django.conf import settings
 from django.utils.text import slugify
 from sentry_sdk.crons import MonitorStatus, capture_checkin
 from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 
 from background.beat.scheduler import entry_due
 from background.worker.attempt import attempt_ended
@@ -20,16 +27,33 @@ LONGEST = 50  # characters of a monitor's name
 LATE = 2  # minutes after an entry's moment, until Sentry says that it was missed
 LONG = 30  # minutes until it says that the run takes too long
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))  # of an interval, in seconds. Sentry knows no part of a minute
-# What ends a task from outside of its process, where Sentry's own integration sees nothing.
+CHECK_IN, MONITOR = "sentry_check_in", "sentry_monitor"  # headers of an entry's message
+ENDS = {
+    "succeeded": MonitorStatus.OK,
+    "ignored": MonitorStatus.OK,  # another run of a task that runs one at a time is under way
+    "failed": MonitorStatus.ERROR,
+    "rejected": MonitorStatus.ERROR,
+    "revoked": MonitorStatus.ERROR,
+}
+# What ends a task from outside of its process. The worker's main process is told of the first twice.
 FROM_OUTSIDE = ("TimeLimitExceeded", "WorkerLostError")
+SAID_ALREADY = (
+    "celery.app.trace",
+    "celery.worker.request",
+    "multiprocessing",
+)  # loggers of failures, which are reported by themselves
 
 
 def start() -> None:
     """Report errors of this process from now on, and the runs of entries if it is a beat or a worker."""
-    is_personal = settings.SENTRY_SEND_PII
+    is_personal, is_traced = settings.SENTRY_SEND_PII, settings.SENTRY_TRACES_SAMPLE_RATE > 0
+    # A worker writes lines all the time. As a step on the way to an error only a warning counts.
+    integrations: list[Any] = [DjangoIntegration(), LoggingIntegration(level=logging.WARNING)]
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
         traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
+        auto_enabling_integrations=False,
+        integrations=[*integrations, CeleryIntegration()] if is_traced else integrations,
         send_default_pii=is_personal,
         # What a person has typed may be in a request's body, and in the variables of a function.
         max_request_body_size="medium" if is_personal else "never",
@@ -37,11 +61,13 @@ def start() -> None:
         before_breadcrumb=None if is_personal else without_data,
         before_send=None if is_personal else without_query,
         before_send_transaction=None if is_personal else without_query,
-        # The second reports how the run of an entry has ended, by the headers that ``announce`` adds.
-        integrations=[DjangoIntegration(), CeleryIntegration(monitor_beat_tasks=True)],
     )
-    entry_due.connect(announce, dispatch_uid="background.sentry")
-    attempt_ended.connect(report_end, dispatch_uid="background.sentry")
+    for name in SAID_ALREADY:
+        ignore_logger(name)
+    task_failure.connect(report_failure, dispatch_uid="background.sentry")
+    if not settings.CELERY_TASK_ALWAYS_EAGER:
+        entry_due.connect(announce, dispatch_uid="background.sentry")
+        attempt_ended.connect(report_end, dispatch_uid="background.sentry")
 
 
 def without_query(event: Any, hint: Any) -> Any:
@@ -58,19 +84,41 @@ def without_data(crumb: Any, hint: Any) -> Any:
     return crumb
 
 
-def announce(entry: Any, headers: dict[str, Any], **others: Any) -> None:
-    """Report that the run of an entry begins.
+def report_failure(sender: Any, task_id: str, exception: Exception, **others: Any) -> None:
+    """Report why a task gave up, in the process that ran it. ``throws`` of the task names what is no error."""
+    is_reported = settings.SENTRY_TRACES_SAMPLE_RATE > 0 or type(exception).__name__ in FROM_OUTSIDE
+    if not is_reported and not isinstance(exception, sender.throws):
+        with scope_of(sender.name, task_id):
+            sentry_sdk.capture_exception(exception)
 
-    sentry-sdk 2.75 does so in ``Scheduler.apply_entry``, which this project's scheduler does not call
-    (``sentry_sdk/integrations/celery/beat.py``). What it reads of the headers when the task ends is the same.
-    """
+
+@contextmanager
+def scope_of(task: str, task_id: str) -> Iterator[None]:
+    """What is reported meanwhile is this task's."""
+    with sentry_sdk.new_scope() as scope:
+        scope.set_transaction_name(task)
+        scope.set_tag("celery_task_id", task_id)
+        yield
+
+
+def announce(entry: Any, headers: dict[str, Any], **others: Any) -> None:
+    """Report that the run of an entry begins, and have its message say so."""
     config: Any = monitor_of(entry.schedule)
     slug = slugify(entry.name.replace(".", "-"))[:LONGEST]
     if config and slug:
-        check_in = capture_checkin(monitor_slug=slug, monitor_config=config, status=MonitorStatus.IN_PROGRESS)
-        headers.update(
-            {"sentry-monitor-slug": slug, "sentry-monitor-config": config, "sentry-monitor-check-in-id": check_in}
-        )
+        headers[MONITOR] = slug
+        headers[CHECK_IN] = capture_checkin(monitor_slug=slug, monitor_config=config, status=MonitorStatus.IN_PROGRESS)
+
+
+def report_end(request: Any, outcome: str, runtime: float | None, exception: str, **others: Any) -> None:
+    """Report what ended a task from outside, and how the run of an entry has ended. One that is tried again has not."""
+    if exception in FROM_OUTSIDE:
+        with scope_of(request.name, request.id):
+            sentry_sdk.capture_message(f"{request.name}: {exception}", level="error")
+    slug = request.request_dict.get(MONITOR)
+    if slug and outcome in ENDS:
+        check_in = request.request_dict.get(CHECK_IN)
+        capture_checkin(monitor_slug=slug, check_in_id=check_in, status=ENDS[outcome], duration=runtime)
 
 
 def monitor_of(kind: Any) -> dict[str, Any] | None:
@@ -86,17 +134,3 @@ def monitor_of(kind: Any) -> dict[str, Any] | None:
         return None
     zone = str(getattr(kind, "tz", None) or settings.TIME_ZONE)
     return {"schedule": when, "timezone": zone, "checkin_margin": LATE, "max_runtime": LONG}
-
-
-def report_end(request: Any, outcome: str, exception: str, **others: Any) -> None:
-    """Report what ended in the worker's main process: a task that took too long or lost its process, and a run that was skipped."""
-    if outcome == "failed" and exception in FROM_OUTSIDE:
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tag("celery_task_id", request.id)
-            scope.set_transaction_name(request.name)
-            sentry_sdk.capture_message(f"{request.name}: {exception}", level="error")
-    headers = request.request_dict.get("headers") or request.request_dict
-    if outcome == "ignored" and (slug := headers.get("sentry-monitor-slug")):
-        capture_checkin(
-            monitor_slug=slug, check_in_id=headers.get("sentry-monitor-check-in-id"), status=MonitorStatus.OK
-        )
