@@ -206,7 +206,7 @@ def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting,
     assert config["timezone"] == "Europe/Paris"
     assert endpoint.check_ins("too-often") == {}
     assert PERSONAL not in endpoint.text
-    assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"production"}
+    assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"development"}
 
 
 def test_personal_data_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:

@@ -51,6 +51,7 @@ def start() -> None:
     integrations: list[Any] = [DjangoIntegration(), LoggingIntegration(level=logging.WARNING)]
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
+        environment=settings.SENTRY_ENVIRONMENT,
         traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
         auto_enabling_integrations=False,
         integrations=[*integrations, CeleryIntegration()] if is_traced else integrations,

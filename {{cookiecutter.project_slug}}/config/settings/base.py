@@ -149,6 +149,7 @@ DEFAULT_FROM_EMAIL = {{ cookiecutter.author_email | python }}
 
 # Where Sentry, or a server that speaks like it, gets errors and the runs of the schedule. Empty: nowhere. docs/sentry.md
 SENTRY_DSN = env.str("SENTRY_DSN", "")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")  # which of the project's sites it is
 # Of requests and tasks, the share whose course is sent as well. 1 is all of them.
 SENTRY_TRACES_SAMPLE_RATE = env.float("SENTRY_TRACES_SAMPLE_RATE", 0.0)
 # Whether who a user is, what was sent in a form, and arguments and variables are sent with an error.

@@ -15,6 +15,8 @@ if env.str("EMAIL_URL", ""):
 else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
+
 # When the code has changed, a developer should not have to wait for a long task. After this many seconds it goes back
 # into the queue, and starts again with the new code. honcho and watchfiles kill what still runs five seconds after
 # Ctrl+C.
