@@ -17,7 +17,7 @@ class BackgroundConfig(AppConfig):
         from background.schedule.kinds import FIELDS
 
         checks.register()
-        if settings.SENTRY_DSN:
+        if getattr(settings, "SENTRY_DSN", ""):
             from background import sentry
 
             sentry.start()
