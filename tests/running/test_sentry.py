@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -137,9 +138,9 @@ def endpoint() -> Iterator[Endpoint]:
 class Reporting:
     """A project with a broker, whose processes report to Sentry."""
 
-    def __init__(self, project: Project, folder: Path, broker: int) -> None:
-        self.project, self.folder = project, folder
-        url = f"redis://127.0.0.1:{broker}"
+    def __init__(self, project: Project, folder: Path, broker: Process, port: int) -> None:
+        self.project, self.folder, self.broker = project, folder, broker
+        url = f"redis://127.0.0.1:{port}"
         self.environment = {
             **project.environment,
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
@@ -169,9 +170,10 @@ def reporting(installed: Installed, tmp_path: Path) -> Iterator[Reporting]:
         file = project.path / name
         file.write_text(file.read_text() + code)
     project.make("migrate")
-    broker = free_port()
-    with redis_server(tmp_path, broker, "redis-server"):
-        yield Reporting(project, tmp_path, broker)
+    port = free_port()
+    with redis_server(tmp_path, port, "redis-server") as broker:
+        yield Reporting(project, tmp_path, broker, port)
+        broker.popen.send_signal(signal.SIGCONT)  # also after a test that has failed
 
 
 def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting, endpoint: Endpoint) -> None:
@@ -207,6 +209,18 @@ def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting,
     assert endpoint.check_ins("too-often") == {}
     assert PERSONAL not in endpoint.text
     assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"development"}
+
+
+def test_a_run_that_can_t_be_sent_has_not_begun(reporting: Reporting, endpoint: Endpoint) -> None:
+    reporting.python(ENTRIES)
+    reporting.broker.popen.send_signal(signal.SIGSTOP)
+    with reporting.process("beat", "-m", "celery", "-A", "config", "beat", dsn=endpoint.dsn) as beat:
+        wait_until(lambda: "The broker is unreachable" in beat.output(), "the first try", 60)
+        time.sleep(6)  # three more
+        assert endpoint.check_ins("it-succeeds") == {}
+
+        reporting.broker.popen.send_signal(signal.SIGCONT)
+        wait_until(lambda: endpoint.check_ins("it-succeeds"), "the run", 60)
 
 
 def test_personal_data_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import sentry_sdk
 from celery.schedules import crontab, schedule
@@ -20,7 +21,7 @@ from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 
-from background.beat.scheduler import entry_due
+from background.beat.scheduler import entry_due, entry_sent
 from background.worker.attempt import attempt_ended
 
 LONGEST = 50  # characters of a monitor's name
@@ -68,6 +69,7 @@ def start() -> None:
     task_failure.connect(report_failure, dispatch_uid="background.sentry")
     if not settings.CELERY_TASK_ALWAYS_EAGER:
         entry_due.connect(announce, dispatch_uid="background.sentry")
+        entry_sent.connect(report_begin, dispatch_uid="background.sentry")
         attempt_ended.connect(report_end, dispatch_uid="background.sentry")
 
 
@@ -103,12 +105,19 @@ def scope_of(task: str, task_id: str) -> Iterator[None]:
 
 
 def announce(entry: Any, headers: dict[str, Any], **others: Any) -> None:
-    """Report that the run of an entry begins, and have its message say so."""
-    config: Any = monitor_of(entry.schedule)
+    """Have the message of an entry say which run it is, so that its end can be reported."""
     slug = slugify(entry.name.replace(".", "-"))[:LONGEST]
-    if config and slug:
-        headers[MONITOR] = slug
-        headers[CHECK_IN] = capture_checkin(monitor_slug=slug, monitor_config=config, status=MonitorStatus.IN_PROGRESS)
+    if slug and monitor_of(entry.schedule):
+        headers.update({MONITOR: slug, CHECK_IN: uuid4().hex})
+
+
+def report_begin(entry: Any, **others: Any) -> None:
+    """Report that the run of an entry begins. While the broker is away none does, and Sentry says that it was missed."""
+    headers = entry.options.get("headers", {})
+    if slug := headers.get(MONITOR):
+        config: Any = monitor_of(entry.schedule)
+        status = MonitorStatus.IN_PROGRESS
+        capture_checkin(monitor_slug=slug, check_in_id=headers[CHECK_IN], monitor_config=config, status=status)
 
 
 def report_end(request: Any, outcome: str, runtime: float | None, exception: str, **others: Any) -> None:

@@ -43,7 +43,7 @@ NEVER = float("-inf")
 # For who watches. A receiver that fails is logged, and changes nothing.
 # An entry is about to be sent. A receiver may add to ``headers``, which the task's message then has.
 entry_due = Signal(name="entry_due", providing_args={"entry", "headers"})
-# It was sent, so many seconds (``late``) after its moment.
+# It was sent with these headers, so many seconds (``late``) after its moment.
 entry_sent = Signal(name="entry_sent", providing_args={"entry", "late"})
 
 
@@ -156,8 +156,9 @@ class Scheduler(DatabaseScheduler):
         """Send the entry's task. False if the broker is down. Any other error is the entry's, and counts as a run."""
         if not self.broker_is_away:
             logger.info("Sending due task %s (%s)", entry.name, entry.task)
+        sent = self.with_headers(entry)
         try:
-            self.apply_async(self.with_headers(entry), advance=False)
+            self.apply_async(sent, advance=False)
         except Exception as error:
             if isinstance(error.__context__, OperationalError) and not self.app.conf.task_always_eager:
                 if not self.broker_is_away:
@@ -166,7 +167,7 @@ class Scheduler(DatabaseScheduler):
                 return False
             logger.error("The entry %s could not be sent: %s", entry.name, error, exc_info=True)
         else:
-            entry_sent.send(self, entry=entry, late=late)
+            entry_sent.send(self, entry=sent, late=late)
         if self.broker_is_away:
             logger.info("The broker is back.")
         self.broker_is_away = False
