@@ -1,7 +1,5 @@
 """What a person sees of a running project in a browser, and the processes behind it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from selenium.webdriver import Chrome
@@ -10,44 +8,22 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 
 from tests.baking import Project
-from tests.running.site import Site
-from tests.servers import Process, free_port, running, wait_until
+from tests.running.processes import Processes
+from tests.servers import wait_until
 
 SUPERUSER = {
     "DJANGO_SUPERUSER_USERNAME": "ada",
     "DJANGO_SUPERUSER_PASSWORD": "a long password",
     "DJANGO_SUPERUSER_EMAIL": "ada@example.com",
 }
-WORKER = ["-m", "celery", "-A", "config", "worker", "--queues", "default,long", "--concurrency", "1"]
 
 
-class Page:
+class Page(Processes):
     """What a person sees of the page, and the processes behind it."""
 
     def __init__(self, project: Project, browser: Chrome, folder: Path) -> None:
-        self.project, self.browser, self.folder = project, browser, folder
-        self.web, self.broker = free_port(), free_port()
-        url = f"redis://127.0.0.1:{self.broker}"
-        self.environment = {
-            **project.environment,
-            "DJANGO_SETTINGS_MODULE": "config.settings.development",
-            "CELERY_BROKER_URL": f"{url}/1",
-            "CELERY_RESULT_BACKEND": f"{url}/2",
-        }
-
-    @contextmanager
-    def server(self) -> Iterator[Process]:
-        """Start the web server."""
-        command = [self.project.interpreter, "manage.py", "runserver", "--noreload", str(self.web)]
-        with running(command, self.project.path, self.environment, self.folder / "web.log") as web:
-            web.wait_for(Site(self.web).answers, "the site")
-            yield web
-
-    @contextmanager
-    def worker(self) -> Iterator[Process]:
-        command = [self.project.interpreter, *WORKER]
-        with running(command, self.project.path, self.environment, self.folder / "worker.log") as worker:
-            yield worker
+        super().__init__(project, folder)
+        self.browser = browser
 
     def send_form(self) -> None:
         months = self.browser.find_element(By.NAME, "months")

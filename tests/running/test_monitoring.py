@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from tests.baking import Project
-from tests.running.site import Site
-from tests.servers import Process, free_port, program, rabbitmq_node, redis_server, running, wait_until
+from tests.running.processes import Processes, add_tasks
+from tests.servers import free_port, program, rabbitmq_node, redis_server, running, wait_until
 
 Bake = Callable[..., Path]
 Installed = Callable[..., Project]
@@ -63,44 +63,21 @@ SHORTER = {
 }
 
 
-class Monitoring:
+class Monitoring(Processes):
     """The project's processes, and the Prometheus that watches them."""
 
     def __init__(self, project: Project, folder: Path) -> None:
-        self.project, self.folder = project, folder
-        self.web, self.broker, self.broker_figures, self.prometheus, self.alertmanager = (free_port() for _ in range(5))
+        super().__init__(project, folder)
+        self.broker_figures, self.prometheus, self.alertmanager = (free_port() for _ in range(3))
         self.figures = {"worker": free_port(), "beat": free_port()}
-        url = f"redis://127.0.0.1:{self.broker}"
-        self.environment = {
-            **project.environment,
-            "DJANGO_SETTINGS_MODULE": "config.settings.development",
-            "CELERY_BROKER_URL": f"{url}/1",
-            "CELERY_RESULT_BACKEND": f"{url}/2",
-            "METRICS_TOKEN": "a token",
-        }
+        self.environment["METRICS_TOKEN"] = "a token"
         self.begin = time.time()
 
-    @contextmanager
-    def process(self, name: str, *arguments: str, **variables: str) -> Iterator[Process]:
-        log = self.folder / f"{name}-{free_port()}.log"
-        command = [self.project.interpreter, *arguments]
-        with running(command, self.project.path, {**self.environment, **variables}, log) as process:
-            yield process
+    def worker(self, *arguments: str, **variables: str) -> Any:
+        return super().worker(*arguments, METRICS_LISTEN=f"127.0.0.1:{self.figures['worker']}", **variables)
 
-    def server(self) -> Any:
-        return self.process("web", "manage.py", "runserver", "--noreload", str(self.web))
-
-    def worker(self, *arguments: str) -> Any:
-        listen = f"127.0.0.1:{self.figures['worker']}"
-        worker = ("-m", "celery", "-A", "config", "worker", "--queues", "default,long", "--loglevel", "INFO")
-        return self.process("worker", *worker, *arguments, METRICS_LISTEN=listen)
-
-    def beat(self) -> Any:
-        listen = f"127.0.0.1:{self.figures['beat']}"
-        return self.process("beat", "-m", "celery", "-A", "config", "beat", METRICS_LISTEN=listen)
-
-    def enqueue(self, code: str) -> None:
-        self.project.python(f"from base.tasks import *\n{code}", **self.environment)
+    def beat(self, **variables: str) -> Any:
+        return super().beat(METRICS_LISTEN=f"127.0.0.1:{self.figures['beat']}", **variables)
 
     def configure(self) -> Path:
         """Prometheus' own files of the project, with the addresses of these processes and shorter times."""
@@ -189,18 +166,15 @@ def monitoring_of(installed: Installed, tmp_path: Path) -> Callable[..., Any]:
     @contextmanager
     def start(broker: str) -> Iterator[Monitoring]:
         project = installed(tmp_path / "project", broker=broker, monitoring="prometheus")
-        tasks = project.path / "base/tasks.py"
-        tasks.write_text(tasks.read_text() + TASKS)
+        add_tasks(project, TASKS)
         project.make("migrate")
         project.python(ENTRY)
         monitoring = Monitoring(project, tmp_path)
         server = redis_server(tmp_path, monitoring.broker, "redis-server")
         if broker == "rabbitmq":
-            monitoring.environment["CELERY_BROKER_URL"] = f"amqp://ada:secret@127.0.0.1:{monitoring.broker}/ada"
-            monitoring.environment["CELERY_RESULT_BACKEND"] = ""
+            monitoring.use_rabbitmq()
             server = rabbitmq_node(tmp_path, monitoring.broker, "ada", "secret", monitoring.broker_figures)
-        with server, monitoring.server() as web, monitoring.watch():
-            web.wait_for(Site(monitoring.web).answers, "the site")
+        with server, monitoring.server(), monitoring.watch():
             yield monitoring
 
     return start
@@ -236,8 +210,8 @@ def queries(project: Project) -> list[str]:
 def test_each_alert_fires_and_ends(monitoring: Monitoring) -> None:
     end, broker = monitoring.folder / "end", monitoring.broker
     with monitoring.beat() as beat:
-        with monitoring.worker("--concurrency", "2") as worker:
-            monitoring.enqueue("for _ in range(50): succeed.delay()")
+        with monitoring.worker() as worker:
+            monitoring.python("for _ in range(50): succeed.delay()")
             monitoring.expect_none()
             wait_until(
                 lambda: monitoring.total('celery_task_succeeded_total{name="base.tasks.succeed"}') > 50, "counts"
@@ -246,7 +220,7 @@ def test_each_alert_fires_and_ends(monitoring: Monitoring) -> None:
 
         # The worker is gone, its queue grows old, the beat is frozen and the broker nearly full.
         beat.popen.send_signal(signal.SIGSTOP)
-        monitoring.enqueue(f"for _ in range(20): succeed.delay()\n{OUTBOX}")
+        monitoring.python(f"for _ in range(20): succeed.delay()\n{OUTBOX}")
         redis(broker, "config", "set", "maxmemory", str(int(info(broker, "used_memory") * 1.15)))
         monitoring.expect(
             "CeleryQueueWithoutWorker",
@@ -259,14 +233,14 @@ def test_each_alert_fires_and_ends(monitoring: Monitoring) -> None:
         wait_until(lambda: len(monitoring.ask(monitoring.alertmanager, "v2/alerts")) > 5, "what Alertmanager was told")
         redis(broker, "config", "set", "maxmemory", "0")
         beat.popen.send_signal(signal.SIGCONT)
-        with monitoring.worker("--concurrency", "2") as worker:
+        with monitoring.worker() as worker:
             monitoring.expect("CeleryTasksWait")
             monitoring.expect_none()
 
             # Tasks fail; then all processes are at work for long, and a stop puts their messages back.
-            monitoring.enqueue("for _ in range(9): fail.delay()")
+            monitoring.python("for _ in range(9): fail.delay()")
             monitoring.expect("CeleryTasksFail")
-            monitoring.enqueue(f"for _ in range(6): wait_for_file.delay('{end}')")
+            monitoring.python(f"for _ in range(6): wait_for_file.delay('{end}')")
             monitoring.expect("CeleryQueueStands")
             worker.popen.send_signal(signal.SIGQUIT)
             wait_until(lambda: worker.popen.poll() is not None, "the end of the worker")
@@ -313,7 +287,7 @@ def test_the_rules_pass_their_own_tests(bake: Bake, broker: str) -> None:
 
 def test_rabbitmq_s_figures(monitoring_of: Callable[..., Any]) -> None:
     with monitoring_of("rabbitmq") as monitoring:
-        monitoring.enqueue("for _ in range(3): succeed.delay()\nsucceed.apply_async(countdown=2)")
+        monitoring.python("for _ in range(3): succeed.delay()\nsucceed.apply_async(countdown=2)")
         wait_until(lambda: monitoring.total('celery_queue_length{queue_name="default"}') == 4, "what waits", 60)
         with monitoring.worker("--concurrency", "1"):
             done = 'celery_task_succeeded_total{name="base.tasks.succeed", queue_name="default"}'
@@ -331,5 +305,5 @@ def test_a_worker_whose_port_is_taken_works(monitoring: Monitoring) -> None:
         other = stack.enter_context(monitoring.worker("--queues", "default", "--hostname", "other"))
         wait_until(lambda: "can't be listened at" in other.output(), "the warning")
         wait_until(lambda: "ready." in other.output(), "the worker")
-        monitoring.enqueue("for _ in range(200): succeed.delay()")
+        monitoring.python("for _ in range(200): succeed.delay()")
         wait_until(lambda: other.output().count("succeeded in") == 200, "the tasks of the second one")

@@ -10,7 +10,8 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from tests.running.page import SUPERUSER, Page
-from tests.servers import Process, rabbitmq_node, redis_server, running, wait_until
+from tests.running.processes import add_tasks
+from tests.servers import Process, rabbitmq_node, redis_server, wait_until
 
 # A task that takes until its file is there.
 TASK = """
@@ -24,11 +25,9 @@ def wait_for_file(path: str) -> None:
         time.sleep(0.1)
 """
 ENQUEUE = """
-from base.tasks import wait_for_file
 for number in range(3):
     wait_for_file.delay("{}/end")
 """
-BEAT = ["-m", "celery", "-A", "config", "beat"]
 # The text of a cell of the first table.
 CELL = """
 const row = [...document.querySelectorAll("#overview tbody tr")].find(row => row.cells[0].innerText === arguments[0]);
@@ -72,15 +71,13 @@ class Overview:
 @pytest.fixture(params=["redis", "rabbitmq"])
 def overview(request: pytest.FixtureRequest, page: Page) -> Iterator[Overview]:
     """The page of a site with a broker, as its superuser sees it."""
-    tasks = page.project.path / "base/tasks.py"
-    tasks.write_text(tasks.read_text() + TASK)
+    add_tasks(page.project, TASK)
     page.project.run(page.project.interpreter, "manage.py", "createsuperuser", "--noinput", check=True, **SUPERUSER)
     with ExitStack() as stack:
         if request.param == "redis":
             stack.enter_context(redis_server(page.folder, page.broker, "redis-server"))
         else:
-            page.environment["CELERY_BROKER_URL"] = f"amqp://ada:secret@127.0.0.1:{page.broker}/ada"
-            page.environment["CELERY_RESULT_BACKEND"] = ""
+            page.use_rabbitmq()
             stack.enter_context(rabbitmq_node(page.folder, page.broker, "ada", "secret"))
         stack.enter_context(page.server())
         page.log_in("admin/background/overview/")
@@ -91,19 +88,8 @@ def overview(request: pytest.FixtureRequest, page: Page) -> Iterator[Overview]:
 @contextmanager
 def two_beats(page: Page) -> Iterator[dict[int, Process]]:
     """Two beats, by their process's id."""
-    with ExitStack() as stack:
-        beats = [
-            stack.enter_context(
-                running(
-                    [page.project.interpreter, *BEAT],
-                    page.project.path,
-                    page.environment,
-                    page.folder / f"beat-{n}.log",
-                )
-            )
-            for n in range(2)
-        ]
-        yield {beat.popen.pid: beat for beat in beats}
+    with page.beat() as first, page.beat() as second:
+        yield {beat.popen.pid: beat for beat in (first, second)}
 
 
 def kill(process: Process) -> None:
@@ -113,10 +99,10 @@ def kill(process: Process) -> None:
 def test_each_change_is_seen(overview: Overview) -> None:
     page = overview.page
     overview.says("No worker has been seen for ten minutes.")
-    page.project.python(ENQUEUE.format(page.folder), **page.environment)
+    page.python(ENQUEUE.format(page.folder))
     overview.shows("the queue grows", lambda: overview.cell("default", WAITING) == "3")
 
-    with page.worker() as worker:
+    with page.worker("--concurrency", "1") as worker:
         overview.says("1 of 1 processes at work")
         overview.shows("what is taken", lambda: overview.cell("default", TAKEN) in {"1", "2"})
 
@@ -129,7 +115,7 @@ def test_each_change_is_seen(overview: Overview) -> None:
         kill(worker)
         overview.says("no sign of life")
 
-    with page.worker() as worker:
+    with page.worker("--concurrency", "1") as worker:
         overview.shows("the worker is back", lambda: "no sign of life" not in page.text())
         overview.says("ready, seen")
         overview.do("Stop softly")

@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from tests.running.page import SUPERUSER, Page
+from tests.running.processes import add_tasks
 from tests.servers import redis_server, wait_until
 
 REFUSED = "The report could not be started: try again in a minute"
@@ -42,7 +43,6 @@ def copy_note(source: str, target: str) -> None:
     Path(target).write_text(Path(source).read_text())
 """
 ENQUEUE = """
-from base.tasks import copy_note
 try:
     copy_note.delay("{0}/note", "{0}/copy")
 except FileNotFoundError:
@@ -53,8 +53,7 @@ except FileNotFoundError:
 @pytest.mark.parametrize("results", ["eager", "redis", "database"])
 def test_a_failed_task_is_found_read_and_run_again(page: Page, results: str) -> None:
     """Whatever the result backend is, and in eager mode."""
-    tasks = page.project.path / "base/tasks.py"
-    tasks.write_text(tasks.read_text() + TASK)
+    add_tasks(page.project, TASK)
     if results != "redis":
         page.environment["CELERY_RESULT_BACKEND"] = ""
     if results == "eager":
@@ -65,7 +64,7 @@ def test_a_failed_task_is_found_read_and_run_again(page: Page, results: str) -> 
             stack.enter_context(redis_server(page.folder, page.broker, "redis-server"))
             stack.enter_context(page.worker())
         stack.enter_context(page.server())
-        page.project.python(ENQUEUE.format(page.folder), **page.environment)
+        page.python(ENQUEUE.format(page.folder))
         page.log_in("admin/background/failedtask/")
         wait_until(lambda: page.shows_after_reload("base.tasks.copy_note"), "the failed task", 60)
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.baking import Project
-from tests.running.site import Site
-from tests.servers import Process, free_port, redis_server, running, wait_until
+from tests.running.processes import Processes, add_tasks
+from tests.servers import Process, redis_server, wait_until
 
 Installed = Callable[..., Project]
 TASKS = """
@@ -135,59 +134,33 @@ def endpoint() -> Iterator[Endpoint]:
     own.server.server_close()
 
 
-class Reporting:
-    """A project with a broker, whose processes report to Sentry."""
-
-    def __init__(self, project: Project, folder: Path, broker: Process, port: int) -> None:
-        self.project, self.folder, self.broker = project, folder, broker
-        url = f"redis://127.0.0.1:{port}"
-        self.environment = {
-            **project.environment,
-            "DJANGO_SETTINGS_MODULE": "config.settings.development",
-            "CELERY_BROKER_URL": f"{url}/1",
-            "CELERY_RESULT_BACKEND": f"{url}/2",
-        }
-
-    @contextmanager
-    def process(self, name: str, *arguments: str, dsn: str) -> Iterator[Process]:
-        command = [self.project.interpreter, *arguments]
-        log = self.folder / f"{name}-{free_port()}.log"
-        with running(command, self.project.path, {**self.environment, "SENTRY_DSN": dsn}, log) as process:
-            yield process
-
-    def worker(self, dsn: str) -> Any:
-        worker = ("-m", "celery", "-A", "config", "worker", "--queues", "default,long", "--concurrency", "2")
-        return self.process("worker", *worker, "--loglevel", "INFO", dsn=dsn)
-
-    def python(self, code: str, dsn: str = "") -> str:
-        return self.project.python(f"from base.tasks import *\n{code}", **{**self.environment, "SENTRY_DSN": dsn})
-
-
 @pytest.fixture
-def reporting(installed: Installed, tmp_path: Path) -> Iterator[Reporting]:
+def processes(installed: Installed, tmp_path: Path) -> Processes:
     project = installed(tmp_path / "project", broker="redis")
-    for name, code in (("base/tasks.py", TASKS), ("config/urls.py", URL)):
-        file = project.path / name
-        file.write_text(file.read_text() + code)
+    add_tasks(project, TASKS)
+    urls = project.path / "config/urls.py"
+    urls.write_text(urls.read_text() + URL)
     project.make("migrate")
-    port = free_port()
-    with redis_server(tmp_path, port, "redis-server") as broker:
-        yield Reporting(project, tmp_path, broker, port)
-        broker.popen.send_signal(signal.SIGCONT)  # also after a test that has failed
+    return Processes(project, tmp_path)
 
 
-def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting, endpoint: Endpoint) -> None:
-    web = free_port()
-    reporting.python(ENTRIES)
+@pytest.fixture(autouse=True)
+def broker(processes: Processes, tmp_path: Path) -> Iterator[Process]:
+    with redis_server(tmp_path, processes.broker, "redis-server") as server:
+        yield server
+        server.popen.send_signal(signal.SIGCONT)  # also after a test that has failed
+
+
+def test_errors_and_runs_are_reported_and_nothing_personal(processes: Processes, endpoint: Endpoint) -> None:
+    processes.python(ENTRIES)
     with (
-        reporting.process("web", "manage.py", "runserver", "--noreload", str(web), dsn=endpoint.dsn) as server,
-        reporting.worker(endpoint.dsn),
-        reporting.process("beat", "-m", "celery", "-A", "config", "beat", dsn=endpoint.dsn),
+        processes.server(SENTRY_DSN=endpoint.dsn),
+        processes.worker(SENTRY_DSN=endpoint.dsn),
+        processes.beat(SENTRY_DSN=endpoint.dsn),
     ):
-        server.wait_for(Site(web).answers, "the site")
         with pytest.raises(HTTPError):
-            urlopen(Request(f"http://127.0.0.1:{web}/fail/?who={PERSONAL}", headers=HEADERS), timeout=10)
-        reporting.python(f"fail.delay('{PERSONAL}'); hang.delay(); die.apply_async(retries=3)")
+            urlopen(Request(f"http://127.0.0.1:{processes.web}/fail/?who={PERSONAL}", headers=HEADERS), timeout=10)
+        processes.python(f"fail.delay('{PERSONAL}'); hang.delay(); die.apply_async(retries=3)")
         wanted = {
             "ZeroDivisionError",
             "ValueError",
@@ -211,33 +184,33 @@ def test_errors_and_runs_are_reported_and_nothing_personal(reporting: Reporting,
     assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"development"}
 
 
-def test_a_run_that_can_t_be_sent_has_not_begun(reporting: Reporting, endpoint: Endpoint) -> None:
-    reporting.python(ENTRIES)
-    reporting.broker.popen.send_signal(signal.SIGSTOP)
-    with reporting.process("beat", "-m", "celery", "-A", "config", "beat", dsn=endpoint.dsn) as beat:
+def test_a_run_that_can_t_be_sent_has_not_begun(processes: Processes, endpoint: Endpoint, broker: Process) -> None:
+    processes.python(ENTRIES)
+    broker.popen.send_signal(signal.SIGSTOP)
+    with processes.beat(SENTRY_DSN=endpoint.dsn) as beat:
         wait_until(lambda: "The broker is unreachable" in beat.output(), "the first try", 60)
         time.sleep(6)  # three more
         assert endpoint.check_ins("it-succeeds") == {}
 
-        reporting.broker.popen.send_signal(signal.SIGCONT)
+        broker.popen.send_signal(signal.SIGCONT)
         wait_until(lambda: endpoint.check_ins("it-succeeds"), "the run", 60)
 
 
-def test_personal_data_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:
-    reporting.environment["SENTRY_SEND_PII"] = "true"
-    reporting.environment["SENTRY_ENVIRONMENT"] = "trial"
-    with reporting.worker(endpoint.dsn):
-        reporting.python(f"fail.delay('{PERSONAL}')")
+def test_personal_data_is_sent_if_that_is_asked_for(processes: Processes, endpoint: Endpoint) -> None:
+    processes.environment["SENTRY_SEND_PII"] = "true"
+    processes.environment["SENTRY_ENVIRONMENT"] = "trial"
+    with processes.worker(SENTRY_DSN=endpoint.dsn):
+        processes.python(f"fail.delay('{PERSONAL}')")
         wait_until(lambda: "ValueError" in endpoint.errors(), "the error", 60)
 
     assert PERSONAL in endpoint.text
     assert endpoint.items[0]["environment"] == "trial"
 
 
-def test_the_course_of_a_task_is_sent_if_that_is_asked_for(reporting: Reporting, endpoint: Endpoint) -> None:
-    reporting.environment["SENTRY_TRACES_SAMPLE_RATE"] = "1"
-    with reporting.worker(endpoint.dsn):
-        reporting.python(f"fail.delay('{PERSONAL}'); succeed.delay()")
+def test_the_course_of_a_task_is_sent_if_that_is_asked_for(processes: Processes, endpoint: Endpoint) -> None:
+    processes.environment["SENTRY_TRACES_SAMPLE_RATE"] = "1"
+    with processes.worker(SENTRY_DSN=endpoint.dsn):
+        processes.python(f"fail.delay('{PERSONAL}'); succeed.delay()")
         wait_until(lambda: "base.tasks.succeed" in courses(endpoint), "the course of a task", 60)
         wait_until(lambda: "base.tasks.fail" in courses(endpoint), "that of one that failed", 60)
 
@@ -250,15 +223,17 @@ def courses(endpoint: Endpoint) -> set[str]:
 
 
 @pytest.mark.parametrize("server", ["refused", "silent"])
-def test_a_server_that_is_away_harms_no_task(reporting: Reporting, server: str) -> None:
+def test_a_server_that_is_away_harms_no_task(processes: Processes, server: str) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         if server == "silent":
             listening.listen()
         dsn = f"http://key@127.0.0.1:{listening.getsockname()[1]}/1"
-        with reporting.worker(dsn) as worker:
+        with processes.worker(SENTRY_DSN=dsn) as worker:
             code = "results = [succeed.delay() for _ in range(200)]\n[fail.delay('') for _ in range(20)]"
-            printed = reporting.python(f"{code}\nprint(sum(result.get(timeout=60) for result in results))", dsn)
+            printed = processes.python(
+                f"{code}\nprint(sum(result.get(timeout=60) for result in results))", SENTRY_DSN=dsn
+            )
             wait_until(lambda: worker.output().count("raised unexpected: ValueError") == 20, "the failures", 60)
             os.kill(worker.popen.pid, signal.SIGTERM)
             wait_until(lambda: worker.popen.poll() is not None, "the end of the worker", 60)
@@ -266,8 +241,8 @@ def test_a_server_that_is_away_harms_no_task(reporting: Reporting, server: str) 
         assert printed.split()[-1] == "200"
 
 
-def test_without_the_variable_the_package_is_not_imported(reporting: Reporting) -> None:
-    with reporting.worker(""):
-        printed = reporting.python("import sys\nprint('sentry_sdk' in sys.modules, succeed.delay().get(timeout=60))")
+def test_without_the_variable_the_package_is_not_imported(processes: Processes) -> None:
+    with processes.worker():
+        printed = processes.python("import sys\nprint('sentry_sdk' in sys.modules, succeed.delay().get(timeout=60))")
 
     assert printed.split()[-2:] == ["False", "False"]

@@ -23,8 +23,9 @@ class Logging(log.Logging):
 
     def setup_handlers(self, logger: logging.Logger, logfile: Any, *args: Any, **kwargs: Any) -> logging.Logger:
         """Add a handler to a logger that has none. The file of ``--logfile`` is written beside the root's handlers."""
-        if self.root_is_configured and logger.name == "celery.task":
-            return logger  # the root's handlers get its records
+        if self.root_is_configured and logger.name in ("celery.task", "multiprocessing"):
+            logger.propagate = True  # the root's handlers get its records, also what the pool of processes has to say
+            return logger
         if self.root_is_configured and logger is logging.getLogger() and logfile:
             handler = self._detect_handler(logfile)
             handler.setFormatter(TaskFormatter(self.format, use_color=False))

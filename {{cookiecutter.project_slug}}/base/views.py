@@ -13,12 +13,14 @@ from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.log import log_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from health_check.exceptions import ServiceUnavailable
 
 from background import health
+from background.request_log import request_id
 from base.forms import ReportForm
 from base.tasks import PROGRESS, build_report
 
@@ -59,9 +61,11 @@ def report_form(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "base/report_form.html", context(form=form))
     task_id = form.cleaned_data["task_id"]
+    page = reverse("base:report_page", args=[task_id])
     if status(task_id)["state"] == PENDING:
         enqueue(str(task_id), form.cleaned_data["months"])
-    return redirect("base:report_page", task_id=task_id)
+        page += f"?request={request_id()}"
+    return redirect(page)
 
 
 def enqueue(task_id: str, months: int) -> None:
@@ -83,13 +87,15 @@ def enqueue(task_id: str, months: int) -> None:
 @require_safe
 @answer_503
 def report_page(request: HttpRequest, task_id: uuid.UUID) -> HttpResponse:
-    """Show a report or its progress. The page's script updates it. Without JavaScript it reloads itself.
+    """Show a report or its progress, and by which id the log knows the request that started it.
+
+    The page's script updates it. Without JavaScript it reloads itself.
 
     If the report was never started, or its result has expired, the status is 404.
     """
     now = status(task_id)
     unknown = now["state"] == PENDING
-    values = context(task_id=task_id, status=now, unknown=unknown)
+    values = context(task_id=task_id, status=now, unknown=unknown, request_id=request.GET.get("request", ""))
     return render(request, "base/report_page.html", values, status=HTTPStatus.NOT_FOUND if unknown else HTTPStatus.OK)
 
 

@@ -71,6 +71,12 @@ class Beat(program.Beat):
     """
 
     Service = Service
+    quiet: bool
+
+    def run(self) -> None:
+        """Start, in production without a banner, as a worker does."""
+        self.quiet = self.quiet or not settings.DEBUG
+        super().run()
 
     def start_scheduler(self) -> None:
         """Refuse to run the tasks of a production site one after another in this process.

@@ -1,9 +1,10 @@
 """One attempt at a task, in the worker's main process. Celery calls it a request."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import structlog
 from celery.exceptions import Ignore
 from celery.utils.dispatch import Signal
 from celery.utils.log import get_logger
@@ -53,7 +54,8 @@ class Request(CeleryRequest):
             reason = (
                 "redelivered: a worker had taken its message and did not acknowledge it" if redelivered else "a retry"
             )
-            logger.info("Task %s[%s] runs again (%s), attempt %d.", self.name, self.id, reason, attempt)
+            with self.in_log():
+                logger.info("Task %s[%s] runs again (%s), attempt %d.", self.name, self.id, reason, attempt)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
         """Acknowledge a task that failed, or have it tried again if its process was lost.
@@ -108,6 +110,16 @@ class Request(CeleryRequest):
         """While this lasts, ``task.request`` is this attempt. Celery 5.7 sees to that only for a process that was lost."""
         self.task.request_stack.push(self._context)
         try:
-            yield
+            with self.in_log():
+                yield
         finally:
             self.task.request_stack.pop()
+
+    def in_log(self) -> AbstractContextManager[None]:
+        """While this lasts, each line of the log has the ids of the task and of the web request that caused it.
+
+        In the process that runs the task, ``DjangoStructLogInitStep`` sees to that.
+        """
+        sent = self.request_dict.get("__django_structlog__")
+        ids = sent if isinstance(sent, dict) else {}
+        return structlog.contextvars.bound_contextvars(**{**ids, "task_id": self.id})

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery.apps import worker
 from celery.concurrency import get_implementation, prefork
+from django.conf import settings
 
 from background.broker.connection import with_timeout
 from background.worker.prefork import TaskPool
@@ -35,7 +36,8 @@ class Worker(worker.Worker):
         self.soft_stop = SoftStop(self)
         self.app.loader.import_module("background.overview.control")  # it registers what a person may ask of a worker
         conf.worker_consumer = "background.worker.consumer:Consumer"
-        super().on_before_init(**kwargs)
+        # The banner is for people. What reads production's log wants lines that are all alike.
+        super().on_before_init(**{**kwargs, "quiet": kwargs.get("quiet") or not settings.DEBUG})
 
     def prepare_args(self, **kwargs: Any) -> Any:
         """Take the project's pool of processes in the place of Celery's."""

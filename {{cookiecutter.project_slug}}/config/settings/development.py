@@ -3,6 +3,8 @@
 from config.settings.base import *
 from config.settings.base import env
 from config.settings.celery import *
+from config.settings.logs import *
+from config.settings.logs import READABLE, logging_as
 
 DEBUG = True
 
@@ -14,6 +16,9 @@ if env.str("EMAIL_URL", ""):
     globals().update(env.dj_email_url("EMAIL_URL"))
 else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# Django has handlers of its own for these two, which would print each line twice. The second would have one for each request.
+LOGGING = logging_as(READABLE, **{"django": {"handlers": []}, "django.server": {"level": "ERROR"}})
 
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
 

@@ -3,11 +3,15 @@
 https://docs.djangoproject.com/en/stable/howto/deployment/checklist/
 """
 
+import logging
+
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *
 from config.settings.base import env
 from config.settings.celery import *
+from config.settings.logs import *
+from config.settings.logs import JSON, logging_as
 
 DEVELOPMENT = "For development set DJANGO_SETTINGS_MODULE=config.settings.development."
 REQUIRED = ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "EMAIL_URL")
@@ -57,13 +61,5 @@ globals().update(env.dj_email_url("EMAIL_URL"))
 # Logs
 
 # To standard error, where the container's engine collects them. By default Django is silent when DEBUG is off.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    # A worker logs the end of each task. To log also that it has received one says little, and costs 4 % of its time.
-    # gunicorn warns of each HEAD, because Django leaves it to the server to leave out the body.
-    "loggers": {"celery.worker.strategy": {"level": "WARNING"}, "gunicorn.http.wsgi": {"level": "ERROR"}},
-}
+LOGGING = logging_as(JSON)
+logging.captureWarnings(True)

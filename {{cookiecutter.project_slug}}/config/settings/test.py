@@ -11,6 +11,7 @@ os.environ.setdefault("CELERY_RESULT_BACKEND", "")
 from config.settings.base import *
 from config.settings.base import BASE_DIR, DATABASES
 from config.settings.celery import *
+from config.settings.logs import *
 
 SECRET_KEY = "for-tests-only"
 

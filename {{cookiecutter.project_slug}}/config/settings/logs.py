@@ -1,0 +1,77 @@
+"""The log: one JSON object a line in production, readable lines in development. docs/logs.md says what is in them.
+
+https://www.structlog.org/en/stable/standard-library.html
+https://django-structlog.readthedocs.io/en/latest/configuration.html
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+# What every line has, also those of Django, Celery and other packages: the ids of the request and the task, and the user.
+COMMON: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso"),
+]
+JSON: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+READABLE: list[Any] = [
+    structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+    )
+]
+
+# A logger of structlog writes to the one of Python with its name.
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        *COMMON,
+        ProcessorFormatter.wrap_for_formatter,
+    ],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+
+
+def logging_as(lines: list[Any], **loggers: Mapping[str, Any]) -> dict[str, Any]:
+    """The setting LOGGING: what is at least an INFO goes to standard error, as these lines. ``loggers`` are more of them."""
+    formatter = {
+        "()": ProcessorFormatter,
+        "foreign_pre_chain": COMMON,
+        "processors": [ProcessorFormatter.remove_processors_meta, *lines],
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            # A request has one line, which RequestLog writes. Django would add one for each that was not found.
+            "django.request": {"level": "ERROR"},
+            # A worker logs the end of each task. To log also that it has received one says little, and costs 4 % of its time.
+            "celery.worker.strategy": {"level": "WARNING"},
+            # The same once more, for each task that is enqueued, begins or ends.
+            "django_structlog.celery.receivers": {"level": "CRITICAL"},
+            # gunicorn warns of each HEAD, because Django leaves it to the server to leave out the body.
+            "gunicorn.http.wsgi": {"level": "ERROR"},
+            **loggers,
+        },
+    }
+
+
+# Who caused a task goes with its message.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# An address is a person's. To log it is a decision.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+# One line a request, when it ends. What went wrong has a line of its own, so none of these is a warning.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_STATUS_5XX_LOG_LEVEL = logging.INFO
