@@ -2,4 +2,4 @@
 
 from config.settings.logs import JSON, logging_as
 
-logconfig_dict = logging_as(JSON, **{"gunicorn.error": {"level": "INFO", "propagate": True}})
+logconfig_dict = logging_as(JSON, {"gunicorn.error": {"level": "INFO", "propagate": True}})

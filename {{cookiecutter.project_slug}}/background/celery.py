@@ -102,5 +102,3 @@ class App(Celery):
         self.steps["worker"].add("background.overview.report:ReportStep")
         # A worker that is asked to stop does so from its loop, and as soon as its last task has ended.
         self.steps["worker"].add("background.worker.stop:SoftStopStep")
-        # The lines of a task have the ids of the request that caused it.
-        self.steps["worker"].add("django_structlog.celery.steps:DjangoStructLogInitStep")

@@ -1,7 +1,13 @@
-"""The project's own settings for production, and events where they are measured. Copied into a project."""
+"""The project's own settings for production, without what a kind leaves out. Copied into a project."""
 
 import os
 
+from config.settings.logs import JSON, logging_as
 from config.settings.production import *
 
-CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = os.environ["KIND"] == "events"
+KIND = os.environ["KIND"]
+CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = KIND == "events"
+LOGGING = logging_as(JSON)
+if KIND not in ("logs", "all"):
+    DJANGO_STRUCTLOG_CELERY_ENABLED = False
+    LOGGING["formatters"]["line"] = {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}

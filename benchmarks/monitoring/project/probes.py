@@ -2,6 +2,7 @@
 
 import os
 
+from background.worker import log_ids
 from celery import shared_task
 
 
@@ -18,3 +19,5 @@ OTHERS = [shared_task(name=f"probes.other_{number}")(other) for number in range(
 
 if os.environ["KIND"] == "nothing":
     nothing.app.steps["worker"].discard("background.overview.report:ReportStep")
+if os.environ["KIND"] not in ("logs", "all"):
+    log_ids.listen = lambda: None

@@ -1,15 +1,16 @@
 """One attempt at a task, in the worker's main process. Celery calls it a request."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from celery.exceptions import Ignore
 from celery.utils.dispatch import Signal
 from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
+
+from background.worker.log_ids import with_ids
 
 logger = get_logger(__name__)
 
@@ -54,7 +55,7 @@ class Request(CeleryRequest):
             reason = (
                 "redelivered: a worker had taken its message and did not acknowledge it" if redelivered else "a retry"
             )
-            with self.in_log():
+            with with_ids(self.id, self.request_dict):
                 logger.info("Task %s[%s] runs again (%s), attempt %d.", self.name, self.id, reason, attempt)
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
@@ -110,16 +111,7 @@ class Request(CeleryRequest):
         """While this lasts, ``task.request`` is this attempt. Celery 5.7 sees to that only for a process that was lost."""
         self.task.request_stack.push(self._context)
         try:
-            with self.in_log():
+            with with_ids(self.id, self.request_dict):
                 yield
         finally:
             self.task.request_stack.pop()
-
-    def in_log(self) -> AbstractContextManager[None]:
-        """While this lasts, each line of the log has the ids of the task and of the web request that caused it.
-
-        In the process that runs the task, ``DjangoStructLogInitStep`` sees to that.
-        """
-        sent = self.request_dict.get("__django_structlog__")
-        ids = sent if isinstance(sent, dict) else {}
-        return structlog.contextvars.bound_contextvars(**{**ids, "task_id": self.id})

@@ -7,6 +7,7 @@ from celery.concurrency import get_implementation, prefork
 from django.conf import settings
 
 from background.broker.connection import with_timeout
+from background.worker import log_ids
 from background.worker.prefork import TaskPool
 from background.worker.stop import SoftStop
 
@@ -35,6 +36,7 @@ class Worker(worker.Worker):
         self.app.is_worker = True
         self.soft_stop = SoftStop(self)
         self.app.loader.import_module("background.overview.control")  # it registers what a person may ask of a worker
+        log_ids.listen()
         conf.worker_consumer = "background.worker.consumer:Consumer"
         # The banner is for people. What reads production's log wants lines that are all alike.
         super().on_before_init(**{**kwargs, "quiet": kwargs.get("quiet") or not settings.DEBUG})

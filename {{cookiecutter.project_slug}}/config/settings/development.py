@@ -18,7 +18,7 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # Django has handlers of its own for these two, which would print each line twice. The second would have one for each request.
-LOGGING = logging_as(READABLE, **{"django": {"handlers": []}, "django.server": {"level": "ERROR"}})
+LOGGING = logging_as(READABLE, {"django": {"handlers": []}, "django.server": {"level": "ERROR"}})
 
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
 

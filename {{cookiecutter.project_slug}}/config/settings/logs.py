@@ -4,9 +4,10 @@ https://www.structlog.org/en/stable/standard-library.html
 https://django-structlog.readthedocs.io/en/latest/configuration.html
 """
 
+import json
 import logging
 import sys
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,12 +20,44 @@ COMMON: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso"),
 ]
-JSON: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-READABLE: list[Any] = [
-    structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
-    )
-]
+
+
+class JSONLines(ProcessorFormatter):
+    """One JSON object a line. Where structlog has no part in it this takes half the time: a worker has a line for each task."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, dict):  # a line of structlog
+            return super().format(record)
+        line = {
+            "event": record.getMessage(),
+            **structlog.contextvars.get_contextvars(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+JSON: dict[str, Any] = {
+    "()": JSONLines,
+    "processors": [
+        ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(default=str),
+    ],
+}
+READABLE: dict[str, Any] = {
+    "()": ProcessorFormatter,
+    "foreign_pre_chain": COMMON,
+    "processors": [
+        ProcessorFormatter.remove_processors_meta,
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        ),
+    ],
+}
 
 # A logger of structlog writes to the one of Python with its name.
 structlog.configure(
@@ -40,13 +73,8 @@ structlog.configure(
 )
 
 
-def logging_as(lines: list[Any], **loggers: Mapping[str, Any]) -> dict[str, Any]:
-    """The setting LOGGING: what is at least an INFO goes to standard error, as these lines. ``loggers`` are more of them."""
-    formatter = {
-        "()": ProcessorFormatter,
-        "foreign_pre_chain": COMMON,
-        "processors": [ProcessorFormatter.remove_processors_meta, *lines],
-    }
+def logging_as(formatter: dict[str, Any], loggers: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The setting LOGGING: what is at least an INFO goes to standard error, in this form. ``loggers`` are more of them."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -62,7 +90,7 @@ def logging_as(lines: list[Any], **loggers: Mapping[str, Any]) -> dict[str, Any]
             "django_structlog.celery.receivers": {"level": "CRITICAL"},
             # gunicorn warns of each HEAD, because Django leaves it to the server to leave out the body.
             "gunicorn.http.wsgi": {"level": "ERROR"},
-            **loggers,
+            **(loggers or {}),
         },
     }
 
