@@ -1,10 +1,11 @@
 """What the code of the project says: its tasks, its queues, and its schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery import Celery, Task, current_app
 from django.utils.module_loading import autodiscover_modules
+from kombu import Queue
 
 
 def registered_tasks(app: Celery) -> dict[str, Task]:
@@ -20,9 +21,17 @@ def registered_tasks(app: Celery) -> dict[str, Task]:
     return tasks
 
 
+def queue_names(queues: Iterable[Queue] | None) -> dict[str, str]:
+    """What the broker calls each queue, and what the settings call it.
+
+    Tests that go through a broker give each another name, and keep that of the settings as its alias.
+    """
+    return {queue.name: queue.alias or queue.name for queue in queues or ()}
+
+
 def declared_queues() -> set[str]:
-    """The queues of the settings. Tests that go through a broker give each another name, and keep this one as its alias."""
-    return {queue.alias or queue.name for queue in current_app.conf.task_queues or ()}
+    """The queues of the settings."""
+    return set(queue_names(current_app.conf.task_queues).values())
 
 
 def entries_in_code(app: Celery) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger, ignore_logger_for_sentry_logs
 
 from background.beat.scheduler import entry_due, entry_sent
+from background.schedule.kinds import Crontab
 from background.worker.attempt import attempt_ended
 
 LONGEST = 50  # characters of a monitor's name
@@ -137,8 +138,7 @@ def monitor_of(kind: Any) -> dict[str, Any] | None:
     """What Sentry has to know of a schedule. None for what it does not know: parts of a minute, events of the sun, moments."""
     when: dict[str, Any]
     if isinstance(kind, crontab):
-        fields = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-        when = {"type": "crontab", "value": " ".join(str(getattr(kind, f"_orig_{field}")) for field in fields)}
+        when = {"type": "crontab", "value": " ".join(str(getattr(kind, f"_orig_{part}")) for part in Crontab.parts)}
     elif type(kind) is schedule and kind.seconds and kind.seconds % 60 == 0:
         unit, length = next((unit, length) for unit, length in UNITS if kind.seconds % length == 0)
         when = {"type": "interval", "value": int(kind.seconds // length), "unit": unit}

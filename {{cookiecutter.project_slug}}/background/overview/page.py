@@ -20,6 +20,7 @@ from background.outbox.models import OutboxMessage
 from background.overview.models import QueueLength, RunningProcess
 from background.overview.queues import KEPT, Length, lengths
 from background.overview.report import FORGOTTEN
+from background.registry import queue_names
 
 BROKER_PATIENCE = 0.6  # seconds for all that is asked of the broker: the page answers within one
 SILENCE = timedelta(seconds=3)  # without a report, after which a process counts as silent
@@ -142,7 +143,7 @@ def queues(app: Celery, asked: Future[list[Length]], workers: list[Seen]) -> tup
     except Exception as reason:  # of whatever kind the broker is
         error = str(reason)
     alive = [worker.report for worker in workers if not worker.is_silent]
-    names = [queue.alias or queue.name for queue in app.conf.task_queues or ()]
+    names = queue_names(app.conf.task_queues).values()
     samples = charts()
     rows = [
         {

@@ -11,6 +11,7 @@ from kombu import Connection
 
 from background.overview.models import QueueLength
 from background.probe.broker import connected
+from background.registry import queue_names
 
 KEPT = timedelta(hours=1)  # how long the samples of a queue are kept
 
@@ -43,7 +44,7 @@ def lengths_over(connection: Connection, app: Celery) -> list[Length]:
         Exception: what the connection has as ``recoverable_connection_errors``: the broker is away.
     """
     ask = on_redis if connection.transport.driver_type == "redis" else by_declaration
-    return [Length(queue.alias or queue.name, *ask(connection, queue.name)) for queue in app.conf.task_queues or ()]
+    return [Length(known, *ask(connection, name)) for name, known in queue_names(app.conf.task_queues).items()]
 
 
 def on_redis(connection: Connection, queue: str) -> tuple[int, datetime | None]:

@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from background.overview.models import RunningProcess
 from background.probe import heartbeat
+from background.registry import queue_names
 
 logger = get_logger(__name__)
 
@@ -92,7 +93,7 @@ class WorkerReporter(Reporter):
         if now - self.measured >= MEMORY:
             self.measured = now
             self.memory = memory([os.getpid(), *worker.pool.info.get("processes", ())])
-        names = {queue.name: queue.alias or queue.name for queue in worker.app.amqp.queues.consume_from.values()}
+        names = queue_names(worker.app.amqp.queues.consume_from.values())
         running = sorted(
             (request for request in copy(state.active_requests) if request.time_start), key=lambda each: each.time_start
         )

@@ -10,6 +10,8 @@ from typing import Any
 from celery import Celery, bootsteps
 from kombu import Connection
 
+from background.registry import queue_names
+
 INTERVAL = 10.0  # seconds
 LIFETIME = 60_000  # milliseconds: a worker that waits for a slow broker, or starts again, is not missed at once
 
@@ -63,8 +65,8 @@ def unserved(app: Celery, connection: Connection) -> list[str]:
         kombu.exceptions.OperationalError, or what the connection has as ``recoverable_connection_errors``: the broker is away.
     """
     serves = {"redis": has_key, "amqp": has_consumers}.get(connection.transport.driver_type)
-    queues = app.conf.task_queues or ()
-    return [queue.alias or queue.name for queue in queues if serves and not serves(connection, queue.name)]
+    names = queue_names(app.conf.task_queues).items()
+    return [known for name, known in names if serves and not serves(connection, name)]
 
 
 def has_key(connection: Connection, queue: str) -> bool:
