@@ -108,7 +108,9 @@ def test_it_is_byte_compiled_and_holds_neither_tools_nor_tests_nor_secrets(image
     image.build()
     files = set(image.run("find", "/app", "-not", "-path", "/app/staticfiles/*").split())
     modules = {Path(file) for file in files if file.endswith(".py")}
-    compiled = {Path(file).parent.parent / f"{Path(file).name.rsplit('.', 2)[0]}.py" for file in files if ".pyc" in file}
+    compiled = {
+        Path(file).parent.parent / f"{Path(file).name.rsplit('.', 2)[0]}.py" for file in files if ".pyc" in file
+    }
 
     assert Path("/app/base/tasks.py") in modules
     assert modules - compiled == set()
