@@ -48,11 +48,12 @@ class Page(Processes):
         wait_until(lambda: sentence in self.text(), f"that the page says: {sentence}", 60)
 
     def log_in(self, path: str) -> None:
-        """Open a page of the admin as its superuser."""
+        """Open a page of the admin as its superuser, and wait for it: a reload meanwhile would lead to another one."""
         self.browser.get(f"http://127.0.0.1:{self.web}/{path}")
         self.browser.find_element(By.NAME, "username").send_keys(SUPERUSER["DJANGO_SUPERUSER_USERNAME"])
         self.browser.find_element(By.NAME, "password").send_keys(SUPERUSER["DJANGO_SUPERUSER_PASSWORD"])
         self.browser.find_element(By.CSS_SELECTOR, "input[type=submit]").click()
+        wait_until(lambda: "/login/" not in self.browser.current_url, "the page behind the login", 60)
 
     def shows_after_reload(self, text: str) -> bool:
         self.browser.refresh()
