@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ class Load:
 class Team:
     """A baked project with a broker, and the means to send tasks and to run workers."""
 
-    def __init__(self, project: Project, broker: Broker, ledger: Ledger, folder: Path, name: str) -> None:
+    def __init__(self, project: Project, broker: Any, ledger: Ledger, folder: Path, name: str) -> None:
         self.project, self.broker, self.ledger, self.folder, self.name = project, broker, ledger, folder, name
         self.environment = {
             **project.environment,

@@ -10,7 +10,11 @@ from kombu import connection
 RETRY_INTERVAL = 2  # seconds
 UNREADABLE = "unreadable"  # the queue of messages that no one can run
 # By name: a project with RabbitMQ does not install what they import.
-TRANSPORTS = dict.fromkeys(("redis", "rediss"), "background.broker.redis_delivery:Transport")
+TRANSPORTS = {
+    "redis": "background.broker.redis_delivery:Transport",
+    "rediss": "background.broker.redis_delivery:Transport",
+    "sentinel": "background.broker.redis_sentinel:Transport",
+}
 
 
 class Connection(connection.Connection):

@@ -9,7 +9,7 @@ from kombu.utils.url import maybe_sanitize_url
 from background.checks.urls import broker_urls, split
 
 # What config/settings/celery.py and background/broker/ know. In eager mode the URL is that of memory.
-KNOWN = {"redis", "rediss", "amqp", "amqps", "memory"}
+KNOWN = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "memory"}
 
 
 def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -24,7 +24,7 @@ def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Warning(
             f"CELERY_BROKER_URL ({maybe_sanitize_url(url)}) has the scheme {scheme!r}, for which these promises do not hold:"
             " enqueueing fails within two seconds, a killed worker loses no message, and /health/ sees the workers.",
-            hint="Use redis://, rediss://, amqp:// or amqps://. docs/switching.md says more.",
+            hint="Use redis://, rediss://, sentinel://, amqp:// or amqps://. docs/switching.md says more.",
             id="background.W018",
         )
         for url in broker_urls()

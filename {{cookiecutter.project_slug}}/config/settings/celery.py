@@ -31,7 +31,8 @@ for variable in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
             f"{variable} is not a URL. If its password has a character like / ? # or [, percent-encode that (%2F for /), or"
             " take a password of letters and digits."
         ) from None
-ON_REDIS = BROKER_URL.startswith(("redis:", "rediss:"))  # Valkey too
+ON_SENTINEL = BROKER_URL.startswith("sentinel:")
+ON_REDIS = ON_SENTINEL or BROKER_URL.startswith(("redis:", "rediss:", "redis+socket:"))  # Valkey too
 ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 
 # No broker: tasks run at once, in the calling process. This is the only switch, so nothing can contradict it.
@@ -78,6 +79,8 @@ if ON_REDIS:
         "socket_connect_timeout": 0.5,
         "socket_timeout": 0.5,
         "socket_keepalive": True,
+        # A server whose machine is gone answers nothing, and no connection ends. A worker notices after two of these. Seconds.
+        "health_check_interval": 3,
     }
 elif ON_RABBITMQ:
     # Without confirmation, a message that RabbitMQ refuses is lost silently.
@@ -90,11 +93,27 @@ elif ON_RABBITMQ:
     # Messages are replicated and on disk before they are confirmed. Classic queues can lose them with their node.
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
 
+# Sentinels tell which server of Redis or Valkey is the primary: docs/failover.md. Their addresses are in the URL, separated by
+# semicolons, and user and password in it are the servers'.
+SENTINEL: dict[str, Any] = {
+    "master_name": env.str("CELERY_BROKER_PRIMARY", "mymaster"),  # what the sentinels call the group of servers
+    "sentinel_kwargs": {
+        "password": env.str("CELERY_BROKER_SENTINEL_PASSWORD", "") or None,
+        "socket_connect_timeout": 0.5,
+        "socket_timeout": 0.5,
+    },
+}
+if ON_SENTINEL:
+    CELERY_BROKER_TRANSPORT_OPTIONS |= SENTINEL
+    # A primary that dies takes along what no replica has yet. So a message counts as enqueued when so many have it.
+    CELERY_BROKER_TRANSPORT_OPTIONS["replicas"] = env.int("CELERY_BROKER_REPLICAS", 1)
+
 # With TLS the broker's certificate is verified, and that it is for the host of the URL. By default Celery verifies nothing
 # for Redis and does not compare RabbitMQ's host name, so anyone in between can read and write tasks. The environment's URL
 # reaches Celery directly and not through the setting above, so these settings stand beside it. `?ssl_ca_certs=FILE` in the
 # URL names a certificate authority of your own.
-if BROKER_URL.startswith("rediss:"):
+ON_TLS = BROKER_URL.startswith("rediss:") or (ON_SENTINEL and env.bool("CELERY_BROKER_TLS", False))
+if ON_TLS:
     CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
     CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}
@@ -136,7 +155,9 @@ CELERY_RESULT_BACKEND = env.str("CELERY_RESULT_BACKEND", "") or "django-db"
 CELERY_RESULT_EXTENDED = CELERY_RESULT_BACKEND == "django-db"
 
 # Enqueueing a task that keeps its result connects to the result backend too. That must fail as quickly. Seconds.
-CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"retry_policy": RETRY_POLICY}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS: dict[str, Any] = {"retry_policy": RETRY_POLICY}
+if CELERY_RESULT_BACKEND.startswith("sentinel:"):
+    CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS |= SENTINEL
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
 CELERY_REDIS_SOCKET_TIMEOUT = 0.5
 

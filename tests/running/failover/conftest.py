@@ -1,0 +1,46 @@
+"""What the tests of failovers share."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.baking import Project
+from tests.running.failover.sentinels import SENTINEL_PASSWORD, Sentinels
+from tests.running.faults.conftest import HERE as FAULTS
+from tests.running.faults.conftest import Team
+from tests.running.faults.ledger import Ledger
+
+Installed = Callable[..., Project]
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder: `make test-failover` runs them."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker("failover")
+
+
+@pytest.fixture
+def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    own = Sentinels(folder)
+    try:
+        own.start()
+        yield own
+    finally:
+        own.stop()
+
+
+@pytest.fixture
+def team(installed: Installed, tmp_path: Path, sentinels: Sentinels, request: pytest.FixtureRequest) -> Team:
+    project = installed(tmp_path / "project", broker="redis")
+    for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
+        shutil.copy(FAULTS / f"project/{source}.py", project.path / f"{target}.py")
+    project.make("migrate")
+    team = Team(project, sentinels, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
+    team.environment["CELERY_BROKER_SENTINEL_PASSWORD"] = SENTINEL_PASSWORD
+    return team

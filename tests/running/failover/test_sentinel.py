@@ -1,0 +1,62 @@
+"""Redis with Sentinel: the primary is killed, frozen and cut off under load, and another one takes its place.
+
+``FAILOVERS`` says how often each.
+"""
+
+import os
+import re
+import time
+from functools import partial
+from itertools import pairwise
+
+import pytest
+
+from tests.running.failover.sentinels import Sentinels
+from tests.running.faults.conftest import Team
+from tests.servers import wait_until
+
+FAILOVERS = int(os.environ.get("FAILOVERS", "10"))
+PER_SECOND = 50.0
+REDELIVERY = 60  # seconds, within which what a lost connection held has come back
+
+
+@pytest.mark.parametrize("fault", ["killed", "frozen", "cut_off"])
+def test_the_primary_is_lost_again_and_again(team: Team, sentinels: Sentinels, fault: str) -> None:
+    begins = []
+    with team.worker() as worker, team.sending(10**6, 0.01, PER_SECOND) as sender:
+        for _ in range(FAILOVERS):
+            wait_until(partial(team.ledger.is_at_work_since, time.time()), "work", 60)
+            with sentinels.fault(fault) as begin:
+                begins.append(begin)
+                wait_until(partial(runs_what_is_sent_since, team, time.time()), "work with another primary", 60)
+            assert worker.popen.poll() is None, worker.output()
+        sender.stop()
+        end = time.monotonic() + REDELIVERY
+        while team.ledger.lost() and time.monotonic() < end:
+            time.sleep(1)
+        assert worker.popen.poll() is None, worker.output()
+
+    refusals = [float(seconds) for seconds in re.findall(r"refused after ([\d.]+) s", sender.output())]
+    again = sum(times - 1 for times in team.ledger.count("start").values())
+    lost = team.ledger.lost()
+    print(
+        f"{fault}: {FAILOVERS} failovers, {len(team.ledger.count('sent'))} tasks, {again} run again, {len(lost)} lost;"
+        f" no task began for {longest_pause(team, 'start', begins):.1f} s at most,"
+        f" none could be enqueued for {longest_pause(team, 'sent', begins):.1f} s;"
+        f" {len(refusals)} refusals, the longest after {max(refusals, default=0):.2f} s"
+    )
+    assert lost == []
+
+
+def runs_what_is_sent_since(team: Team, moment: float) -> bool:
+    """Whether a task has started that was enqueued after this moment."""
+    lines = team.ledger.lines()
+    sent = {line.number for line in lines if line.event == "sent" and line.at > moment}
+    return any(line.number in sent for line in lines if line.event == "start")
+
+
+def longest_pause(team: Team, event: str, begins: list[float]) -> float:
+    """The longest time between two events of a kind, of which the second comes after one of these moments."""
+    moments = sorted(line.at for line in team.ledger.lines() if line.event == event)
+    after = [(first, second) for first, second in pairwise(moments) if any(begin < second for begin in begins)]
+    return max(second - first for first, second in after)
