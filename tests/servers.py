@@ -10,8 +10,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.conftest import missing
@@ -161,58 +161,78 @@ def rabbitmq(folder: Path, user: str, password: str) -> Iterator[int]:
 
 
 @contextmanager
-def rabbitmq_node(folder: Path, port: int, user: str, password: str, figures: int = 0) -> Iterator[Process]:
-    """A RabbitMQ node on a given port, with its own port mapper, whose data is in ``folder``; yields its process.
+def port_mapper(folder: Path) -> Iterator[int]:
+    """Erlang's port mapper, by which RabbitMQ's nodes find each other; yields its port."""
+    port = free_port()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    command = [program("epmd"), "-port", str(port), "-address", "127.0.0.1"]
+    with running(command, folder, environment, folder / "epmd.log") as names:
+        names.wait_for(lambda: accepts(port), "Erlang's port mapper")
+        yield port
 
-    If ``figures`` is a port, the node tells Prometheus its own figures there, as its image does.
+
+@contextmanager
+def rabbitmq_node(
+    folder: Path, port: int, user: str, password: str, figures: int = 0, mapper: int = 0, cluster: Sequence[int] = ()
+) -> Iterator[Process]:
+    """A RabbitMQ node on a given port, whose data is in ``folder``; yields its process.
+
+    If ``figures`` is a port, the node tells Prometheus its own figures there, as its image does. The nodes of a ``cluster``, given
+    by their ports, have one port mapper, and folders side by side.
     """
     server = program("rabbitmq-server", "usr/lib/rabbitmq/bin", "usr/lib/rabbitmq/lib/*/sbin")
     # Debian's wrapper on the path changes the user and the folder: the program behind it does neither.
     own = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    mapper, distribution = free_port(), free_port()
-    (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.default = 127.0.0.1:{port}\ndefault_user = {user}\ndefault_pass = {password}\ndefault_vhost = {user}\n"
-        + (f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {figures}\n" if figures else "")
-    )
+    lines = [
+        f"listeners.tcp.default = 127.0.0.1:{port}",
+        f"default_user = {user}",
+        f"default_pass = {password}",
+        f"default_vhost = {user}",
+        *([f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {figures}"] if figures else []),
+        *(["cluster_formation.peer_discovery_backend = classic_config"] if cluster else []),
+        *(
+            f"cluster_formation.classic_config.nodes.{number} = test{one}@localhost"
+            for number, one in enumerate(cluster, 1)
+        ),
+    ]
+    (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
     (folder / "enabled_plugins").write_text("[rabbitmq_prometheus].\n" if figures else "[].\n")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),  # the Erlang cookie is kept there
-        "LANG": "C.UTF-8",
-        "ERL_EPMD_PORT": str(mapper),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_NODENAME": f"test{port}@localhost",
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-        "RABBITMQ_LOGS": "-",
-        "RABBITMQ_PID_FILE": str(folder / "pid"),
-    }
-    (folder / "environment.json").write_text(json.dumps(environment))
-    epmd = ["epmd", "-port", str(mapper), "-address", "127.0.0.1"]
-    with running([program("epmd"), *epmd[1:]], folder, environment, folder / "epmd.log") as names:
-        names.wait_for(lambda: accepts(mapper), "Erlang's port mapper")
+    with ExitStack() as stack:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder.parent if cluster else folder),  # the Erlang cookie is kept there
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(mapper or stack.enter_context(port_mapper(folder))),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"test{port}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+        }
+        (folder / "environment.json").write_text(json.dumps(environment))
         command = [str(own) if own.exists() else server]
-        with running(command, folder, environment, folder / "server.log") as node:
-            node.wait_for(lambda: "Server startup complete" in node.output(), f"RabbitMQ on port {port}")
-            yield node
+        node = stack.enter_context(running(command, folder, environment, folder / "server.log"))
+        node.wait_for(lambda: "Server startup complete" in node.output(), f"RabbitMQ on port {port}")
+        yield node
 
 
-def rabbitmq_queues(folder: Path, vhost: str) -> list[str]:
-    """The names of the queues on the vhost of the node that ``rabbitmq`` runs in ``folder``."""
+def rabbitmq_queues(folder: Path, vhost: str, *columns: str) -> list[str]:
+    """The names of the queues on the vhost of the node that ``rabbitmq`` runs in ``folder``, or these columns of them."""
     # As above: Debian's wrapper on the path would change the user.
     own = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
     command = [str(own) if own.exists() else program("rabbitmqctl", "usr/lib/rabbitmq/lib/*/sbin")]
     listed = subprocess.run(
-        [*command, "--quiet", "--vhost", vhost, "list_queues", "--no-table-headers", "name"],
+        [*command, "--quiet", "--vhost", vhost, "list_queues", "--no-table-headers", *(columns or ["name"])],
         env=json.loads((folder / "environment.json").read_text()),
         check=True,
         capture_output=True,
         text=True,
     )
-    return listed.stdout.split()
+    return listed.stdout.splitlines()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.baking import Project
+from tests.running.failover.cluster import Cluster
 from tests.running.failover.sentinels import SENTINEL_PASSWORD, Sentinels
 from tests.running.faults.conftest import HERE as FAULTS
 from tests.running.faults.conftest import Team
@@ -23,11 +24,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("failover")
 
 
-@pytest.fixture
-def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
+@pytest.fixture(params=["sentinel", "cluster"])
+def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sentinels | Cluster]:
     folder = tmp_path / "broker"
     folder.mkdir()
-    own = Sentinels(folder)
+    own = Sentinels(folder) if request.param == "sentinel" else Cluster(folder)
     try:
         own.start()
         yield own
@@ -36,11 +37,11 @@ def sentinels(tmp_path: Path) -> Iterator[Sentinels]:
 
 
 @pytest.fixture
-def team(installed: Installed, tmp_path: Path, sentinels: Sentinels, request: pytest.FixtureRequest) -> Team:
-    project = installed(tmp_path / "project", broker="redis")
+def team(installed: Installed, tmp_path: Path, broker: Sentinels | Cluster, request: pytest.FixtureRequest) -> Team:
+    project = installed(tmp_path / "project", broker="redis" if broker.kind == "redis" else "rabbitmq")
     for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
         shutil.copy(FAULTS / f"project/{source}.py", project.path / f"{target}.py")
     project.make("migrate")
-    team = Team(project, sentinels, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
+    team = Team(project, broker, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
     team.environment["CELERY_BROKER_SENTINEL_PASSWORD"] = SENTINEL_PASSWORD
     return team

@@ -13,6 +13,7 @@ from typing import Any
 from amqp.exceptions import AMQPError, ChannelError
 from celery.utils.log import get_logger
 from celery.utils.quorum_queues import detect_quorum_queues
+from celery.worker.consumer import delayed_delivery
 from kombu.exceptions import OperationalError
 from kombu.transport import native_delayed_delivery as native
 
@@ -43,6 +44,21 @@ def prepare(app: Any) -> None:
             except (*connection.connection_errors, AMQPError) as error:
                 raise OperationalError(str(error)) from error
     prepared.add(url)
+
+
+class DelayedDelivery(delayed_delivery.DelayedDelivery):
+    """Declares all this when a worker connects, by the node that answers: the nodes of a cluster share it.
+
+    Celery 5.7 speaks to each node in the URL, and tries one that is down for nine seconds. Meanwhile the worker does nothing.
+    """
+
+    def start(self, c: Any) -> None:
+        with c.app.connection_for_write() as connection:
+            try:
+                connection.ensure_connection(**c.app.conf.task_publish_retry_policy)
+                declare(c.app, connection)
+            except ChannelError as error:  # such as a user who may not declare anything
+                logger.warning("What delayed tasks need could not be declared: %s", error)
 
 
 def declare(app: Any, connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""Redis with Sentinel: the primary is killed, frozen and cut off under load, and another one takes its place.
+"""The server that leads is killed, frozen and cut off under load, and another one takes its place.
 
 ``FAILOVERS`` says how often each.
 """
@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import pytest
 
-from tests.running.failover.sentinels import Sentinels
 from tests.running.faults.conftest import Team
 from tests.servers import wait_until
 
@@ -20,13 +19,40 @@ PER_SECOND = 50.0
 REDELIVERY = 60  # seconds, within which what a lost connection held has come back
 
 
+@pytest.mark.parametrize("broker", ["sentinel"], indirect=True)
 @pytest.mark.parametrize("fault", ["killed", "frozen", "cut_off"])
-def test_the_primary_is_lost_again_and_again(team: Team, sentinels: Sentinels, fault: str) -> None:
+def test_the_primary_of_redis_is_lost_again_and_again(team: Team, fault: str) -> None:
+    lose_again_and_again(team, fault)
+
+    assert team.ledger.lost() == []
+
+
+@pytest.mark.parametrize("broker", ["sentinel"], indirect=True)
+@pytest.mark.parametrize("fault", ["killed", "cut_off"])
+def test_what_is_lost_without_confirmation_is_counted(team: Team, fault: str) -> None:
+    """Nothing but the counts is asserted: what is lost depends on the moment."""
+    team.environment["CELERY_BROKER_REPLICAS"] = "0"
+    for port in team.broker.ports:
+        team.broker.ask(port, "config", "set", "min-replicas-to-write", "0")
+    lose_again_and_again(team, fault)
+
+    assert team.ledger.count("end")
+
+
+@pytest.mark.parametrize("broker", ["cluster"], indirect=True)
+def test_the_leading_node_of_rabbitmq_is_lost_again_and_again(team: Team) -> None:
+    lose_again_and_again(team, "killed")
+
+    assert team.ledger.lost() == []
+
+
+def lose_again_and_again(team: Team, fault: str) -> None:
+    """Make a fault of the server that leads, ``FAILOVERS`` times under load, and print what came of it."""
     begins = []
     with team.worker() as worker, team.sending(10**6, 0.01, PER_SECOND) as sender:
         for _ in range(FAILOVERS):
             wait_until(partial(team.ledger.is_at_work_since, time.time()), "work", 60)
-            with sentinels.fault(fault) as begin:
+            with team.broker.fault(fault) as begin:
                 begins.append(begin)
                 wait_until(partial(runs_what_is_sent_since, team, time.time()), "work with another primary", 60)
             assert worker.popen.poll() is None, worker.output()
@@ -38,14 +64,12 @@ def test_the_primary_is_lost_again_and_again(team: Team, sentinels: Sentinels, f
 
     refusals = [float(seconds) for seconds in re.findall(r"refused after ([\d.]+) s", sender.output())]
     again = sum(times - 1 for times in team.ledger.count("start").values())
-    lost = team.ledger.lost()
     print(
-        f"{fault}: {FAILOVERS} failovers, {len(team.ledger.count('sent'))} tasks, {again} run again, {len(lost)} lost;"
+        f"{team.name}: {FAILOVERS} failovers, {len(team.ledger.count('sent'))} tasks, {again} run again, {len(team.ledger.lost())} lost;"
         f" no task began for {longest_pause(team, 'start', begins):.1f} s at most,"
         f" none could be enqueued for {longest_pause(team, 'sent', begins):.1f} s;"
         f" {len(refusals)} refusals, the longest after {max(refusals, default=0):.2f} s"
     )
-    assert lost == []
 
 
 def runs_what_is_sent_since(team: Team, moment: float) -> bool:
