@@ -88,12 +88,12 @@ def listener_with_tls(certificate: Path, key: Path) -> Iterator[int]:
     thread.join()
 
 
-def connect(project: Project, url: str, trusted: str) -> str:
+def connect(project: Project, url: str, trusted: str, **others: str) -> str:
     """What a process of the project prints that connects to the broker, trusting the authorities in the file ``trusted``."""
     python = project.interpreter
     variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": "", "SSL_CERT_FILE": trusted}
     variables["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
-    return project.run(python, "-c", CONNECT, check=False, **variables).stdout
+    return project.run(python, "-c", CONNECT, check=False, **variables, **others).stdout
 
 
 def test_redis_is_trusted_by_its_certificate(
@@ -108,6 +108,49 @@ def test_redis_is_trusted_by_its_certificate(
     assert "CERTIFICATE_VERIFY_FAILED" in untrusted
     assert ("connected" in trusted) is is_of_this_host
     assert ("Hostname mismatch" in trusted) is not is_of_this_host
+
+
+@contextmanager
+def sentinel_with_tls(certificate: Path, key: Path, folder: Path) -> Iterator[int]:
+    """A sentinel and its Redis, both of which speak TLS only; yields the sentinel's port."""
+    port = free_port()
+    with redis_with_tls(certificate, key, folder) as server:
+        (folder / "sentinel.conf").write_text(
+            f"port 0\ntls-port {port}\nbind 127.0.0.1\ntls-cert-file {certificate}\ntls-key-file {key}\n"
+            f"tls-ca-cert-file {certificate}\ntls-auth-clients no\ntls-replication yes\n"
+            "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n"
+            f"sentinel monitor mymaster localhost {server} 1\n"
+        )
+        command = [program("redis-server"), "sentinel.conf", "--sentinel"]
+        with running(command, folder, os.environ, folder / "sentinel.log") as sentinel:
+            sentinel.wait_for(lambda: accepts(port), "a sentinel with TLS")
+            yield port
+
+
+def test_a_sentinel_and_its_redis_are_trusted_by_their_certificates(
+    installed: Installed, tmp_path: Path, certificate: tuple[Path, Path, bool]
+) -> None:
+    project = installed(tmp_path / "project", broker="redis")
+    file, key, is_of_this_host = certificate
+    with sentinel_with_tls(file, key, tmp_path) as port:
+        url, tls = f"sentinel://localhost:{port}/1", {"CELERY_BROKER_TLS": "true", "CELERY_BROKER_REPLICAS": "0"}
+        untrusted = connect(project, url, os.devnull, **tls)
+        trusted = connect(project, url, os.devnull, CELERY_BROKER_CA_CERTS=str(file), **tls)
+        plain = connect(project, url, str(file))
+
+    assert "connected" not in untrusted + plain
+    assert ("connected" in trusted) is is_of_this_host
+
+
+def test_each_node_of_rabbitmq_is_trusted_by_its_own_name(
+    installed: Installed, tmp_path: Path, certificate: tuple[Path, Path, bool]
+) -> None:
+    project = installed(tmp_path / "project", broker="rabbitmq")
+    file, key, is_of_this_host = certificate
+    with listener_with_tls(file, key) as port:
+        connected = connect(project, f"amqps://127.0.0.1:{free_port()}/;amqps://localhost:{port}/", str(file))
+
+    assert ("CERTIFICATE_VERIFY_FAILED" in connected) is not is_of_this_host
 
 
 def test_rabbitmq_is_trusted_by_its_certificate(

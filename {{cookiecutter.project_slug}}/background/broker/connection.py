@@ -37,6 +37,19 @@ class Connection(connection.Connection):
 
         return super().ensure_connection(*args, **{**intervals, **kwargs}, callback=call_back)
 
+    def _establish_connection(self) -> Any:
+        """Connect to a node. Its certificate has to be for its name in the URL, unless the settings say another one.
+
+        kombu 5.7 writes the name into the TLS options, where the next node finds it, and first turns localhost into an address.
+        """
+        given, name = self.ssl, self.hostname
+        if isinstance(given, dict) and "server_hostname" in given:  # RabbitMQ's
+            self.ssl = {**given, "server_hostname": given["server_hostname"] or name}
+        try:
+            return super()._establish_connection()
+        finally:
+            self.ssl, self.hostname = given, name
+
     def get_transport_cls(self) -> Any:
         """The project's own transport for Redis and Valkey, and kombu's for other brokers."""
         if isinstance(self.transport_cls, str) and self.transport_cls in TRANSPORTS:

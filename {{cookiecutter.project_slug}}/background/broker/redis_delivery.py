@@ -18,6 +18,7 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from django.core.exceptions import ImproperlyConfigured
 from kombu.exceptions import OperationalError
 from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
@@ -70,6 +71,24 @@ def message_in(record: bytes) -> bytes | str:
     except ValueError:
         return record[1:].rpartition(b',"",')[0] or record
     return json.dumps(message)
+
+
+def refuse_cluster(connection: Any) -> None:
+    """See that a server is not one of a Redis Cluster, which would refuse some queues, and have others on another server.
+
+    Raises:
+        ImproperlyConfigured: it is.
+    """
+    connection.send_command("INFO", "cluster")
+    try:
+        said = bytes_to_str(connection.read_response())
+    except ResponseError:  # the user may not ask
+        return
+    if "cluster_enabled:1" in said:
+        raise ImproperlyConfigured(
+            "CELERY_BROKER_URL names a server of a Redis Cluster, which Celery can't use. Take one server, or Sentinel:"
+            " docs/failover.md."
+        )
 
 
 class Order(NamedTuple):
@@ -206,6 +225,7 @@ class Channel(redis_reconnect.Channel):
             connection.read_response()
         except ResponseError as error:  # a proxy may not know it: each second is often enough then
             logger.warning("Redis does not tell of new messages, so they are looked for every second: %s", error)
+        refuse_cluster(connection)
 
     def keys_of(self, queues: list[str]) -> dict[str, str]:
         """The key of each queue and priority, and the queue that it is of."""

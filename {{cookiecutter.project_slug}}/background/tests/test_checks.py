@@ -257,8 +257,11 @@ def test_no_check_raises_on_a_url(app: Celery, url: str, settings: Settings) -> 
         ("rediss://localhost", []),
         ("amqp://localhost", []),
         ("amqps://one;amqps://two", []),
-        ("sentinel://localhost:26379", ["W018"]),
-        ("redis+socket:///tmp/redis.sock", ["W018"]),
+        ("sentinel://one:26379;sentinel://two:26379", []),
+        ("redis+socket:///tmp/redis.sock", []),
+        ("redis://one/0;redis://two/0", ["W020"]),
+        ("redis+cluster://one", ["E019"]),
+        ("sqs://", ["W018"]),
         ("amqp://one;pyamqp://two", ["W018"]),
     ],
 )

@@ -4,7 +4,6 @@ docs/README.md is the index of the pages that explain it. What the project chang
 https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 from ssl import CERT_REQUIRED
 from typing import Any
@@ -112,13 +111,19 @@ if ON_SENTINEL:
 # for Redis and does not compare RabbitMQ's host name, so anyone in between can read and write tasks. The environment's URL
 # reaches Celery directly and not through the setting above, so these settings stand beside it. `?ssl_ca_certs=FILE` in the
 # URL names a certificate authority of your own.
-ON_TLS = BROKER_URL.startswith("rediss:") or (ON_SENTINEL and env.bool("CELERY_BROKER_TLS", False))
-if ON_TLS:
-    CELERY_BROKER_USE_SSL: dict[str, Any] = {"ssl_cert_reqs": CERT_REQUIRED}
+# A URL of sentinels can't say either, so CELERY_BROKER_TLS turns TLS on for them and their servers, and CELERY_BROKER_CA_CERTS
+# names the file.
+if ON_SENTINEL and env.bool("CELERY_BROKER_TLS", False):
+    CELERY_BROKER_USE_SSL: dict[str, Any] = {
+        "ssl_cert_reqs": CERT_REQUIRED,
+        "ssl_ca_certs": env.str("CELERY_BROKER_CA_CERTS", "") or None,
+    }
+    SENTINEL["sentinel_kwargs"] |= {"ssl": True, **CELERY_BROKER_USE_SSL}
+elif BROKER_URL.startswith("rediss:"):
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
+    # With None, the name is that of the node that is spoken to.
     CELERY_BROKER_USE_SSL = {"cert_reqs": CERT_REQUIRED, "server_hostname": None}
-    with suppress(ValueError):  # of a mistyped URL, which fails when it is used
-        CELERY_BROKER_USE_SSL["server_hostname"] = urlsplit(BROKER_URL).hostname
 
 # Queues
 
@@ -161,7 +166,9 @@ if CELERY_RESULT_BACKEND.startswith("sentinel:"):
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
 CELERY_REDIS_SOCKET_TIMEOUT = 0.5
 
-if CELERY_RESULT_BACKEND.startswith("rediss:"):
+if CELERY_RESULT_BACKEND.startswith("sentinel:") and env.bool("CELERY_BROKER_TLS", False):
+    CELERY_REDIS_BACKEND_USE_SSL = CELERY_BROKER_USE_SSL
+elif CELERY_RESULT_BACKEND.startswith("rediss:"):
     CELERY_REDIS_BACKEND_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}  # as for the broker
 
 # Each result costs a write. A task whose result is read says `ignore_result=False`.
