@@ -19,7 +19,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(HERE)$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview bench-monitoring lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-failover test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview bench-monitoring lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -61,6 +61,9 @@ test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load,
 	DYING=$(or $(DYING),1000) RELAY_KILLS=$(or $(RELAY_KILLS),20) FAR=$(or $(FAR),10000) ALONE_KILLS=$(or $(ALONE_KILLS),20) $(BIN)/pytest --numprocesses $(JOBS) -m faults \
 		tests/running/faults/test_kills.py tests/running/faults/test_between_commands.py tests/running/faults/test_stop.py tests/running/faults/test_outbox.py \
 		tests/running/faults/test_one_at_a_time.py
+
+test-failover: $(TOOLS) ## Lose the leading server of Redis with Sentinel and of RabbitMQ again and again, and count the tasks (half an hour)
+	FAILOVERS=$(or $(FAILOVERS),10) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/failover
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers

@@ -18,6 +18,8 @@ os.environ["BAKE_UV_LOCK"] = os.environ["BAKE_GIT_INIT"] = "0"
 TABLES = {
     "tasks": f"{'fault':62} {'sent':>6} {'done':>6} {'twice':>6} {'lost':>6}",
     "runs of the schedule": f"{'fault':62} {'due':>5} {'sent':>5} {'twice':>5} {'missed':>6} {'next leader':>12}",
+    "failovers": f"{'fault; the last three are the longest, in seconds':66} {'failovers':>9} {'sent':>9} {'again':>9} {'lost':>9} {'refused':>9}"
+    f" {'no start':>9} {'not sent':>9} {'refusal':>9}",
     "containers": "",
 }
 

@@ -18,10 +18,10 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder: `make test-failover` runs them."""
+    """Mark the tests of this folder: `make test` leaves them to `make test-faults`."""
     for item in items:
         if item.path.parent == HERE:
-            item.add_marker("failover")
+            item.add_marker("faults")
 
 
 @pytest.fixture(params=["sentinel", "cluster"])
