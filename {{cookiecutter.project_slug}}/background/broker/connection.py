@@ -24,6 +24,8 @@ class Connection(connection.Connection):
     and has no setting for it. A worker could be idle for half a minute after its broker is back.
     """
 
+    ssl: Any
+    hostname: Any
     on_wait: Callable[[], object] | None = None  # called each second while the connection is retried
 
     def ensure_connection(self, *args: Any, callback: Callable[[], object] | None = None, **kwargs: Any) -> Any:

@@ -27,11 +27,10 @@ def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     schemes = {url: split(url).scheme for url in broker_urls()}
     for url, scheme in schemes.items():
-        shown = maybe_sanitize_url(url)
         if CLUSTER.fullmatch(scheme):
             found.append(
                 Error(
-                    f"CELERY_BROKER_URL ({shown}) names a Redis Cluster, which Celery can't use.",
+                    f"CELERY_BROKER_URL ({maybe_sanitize_url(url)}) names a Redis Cluster, which Celery can't use.",
                     hint="Take one server, or Sentinel: docs/failover.md.",
                     id="background.E019",
                 )
@@ -39,7 +38,7 @@ def check_transport(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         elif scheme and scheme not in KNOWN:
             found.append(
                 Warning(
-                    f"CELERY_BROKER_URL ({shown}) has the scheme {scheme!r}, for which these promises do not hold:"
+                    f"CELERY_BROKER_URL ({maybe_sanitize_url(url)}) has the scheme {scheme!r}, for which these promises do not hold:"
                     " enqueueing fails within two seconds, a killed worker loses no message, and /health/ sees the workers.",
                     hint="Use redis://, rediss://, sentinel://, amqp:// or amqps://. docs/switching.md says more.",
                     id="background.W018",

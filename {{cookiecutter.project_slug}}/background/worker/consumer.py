@@ -23,19 +23,18 @@ def is_reserved(message: Any) -> bool:
     return any(request.message is message for request in list(state.requests.values()))
 
 
-STEPS = {"celery.worker.consumer.delayed_delivery:DelayedDelivery": "background.broker.delayed_delivery:DelayedDelivery"}
-
-
-class Blueprint(consumer.Consumer.Blueprint):
-    """Celery's steps, some of them in the project's way."""
-
-    default_steps = [STEPS.get(step, step) for step in consumer.Consumer.Blueprint.default_steps]
+STEPS = {
+    "celery.worker.consumer.delayed_delivery:DelayedDelivery": "background.broker.delayed_delivery:DelayedDelivery"
+}
 
 
 class Consumer(consumer.Consumer):
     """Celery's consumer. It sets messages aside that no one can run, and can be stopped while it waits for the broker."""
 
-    Blueprint = Blueprint
+    class Blueprint(consumer.Consumer.Blueprint):
+        """Celery's steps, some of them in the project's way."""
+
+        default_steps = [STEPS.get(step, step) for step in consumer.Consumer.Blueprint.default_steps]
 
     def ensure_connected(self, connection: Any) -> Any:
         connection.on_wait = self.on_wait
