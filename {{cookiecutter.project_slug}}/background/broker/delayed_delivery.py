@@ -53,11 +53,15 @@ class DelayedDelivery(delayed_delivery.DelayedDelivery):
     """
 
     def start(self, c: Any) -> None:
+        """Declare it. Without it a worker still does its work, and who enqueues a delayed task declares it too."""
         with c.app.connection_for_write() as connection:
             try:
                 connection.ensure_connection(**c.app.conf.task_publish_retry_policy)
                 declare(c.app, connection)
-            except ChannelError as error:  # such as a user who may not declare anything
+            except (
+                OperationalError,
+                ChannelError,
+            ) as error:  # all nodes are away, or the user may not declare anything
                 logger.warning("What delayed tasks need could not be declared: %s", error)
 
 

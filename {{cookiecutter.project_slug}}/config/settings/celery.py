@@ -93,13 +93,21 @@ elif ON_RABBITMQ:
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
 
 # Sentinels tell which server of Redis or Valkey is the primary: docs/failover.md. Their addresses are in the URL, separated by
-# semicolons, and user and password in it are the servers'.
+# semicolons, and user and password in it are the servers'. A URL of sentinels can't ask for TLS, so a variable does, for them and
+# their servers.
+SENTINEL_TLS: dict[str, Any] = (
+    {"ssl_cert_reqs": CERT_REQUIRED, "ssl_ca_certs": env.str("CELERY_BROKER_CA_CERTS", "") or None}
+    if env.bool("CELERY_BROKER_TLS", False)
+    else {}
+)
 SENTINEL: dict[str, Any] = {
     "master_name": env.str("CELERY_BROKER_PRIMARY", "mymaster"),  # what the sentinels call the group of servers
     "sentinel_kwargs": {
         "password": env.str("CELERY_BROKER_SENTINEL_PASSWORD", "") or None,
         "socket_connect_timeout": 0.5,
         "socket_timeout": 0.5,
+        "ssl": bool(SENTINEL_TLS),
+        **SENTINEL_TLS,
     },
 }
 if ON_SENTINEL:
@@ -111,14 +119,8 @@ if ON_SENTINEL:
 # for Redis and does not compare RabbitMQ's host name, so anyone in between can read and write tasks. The environment's URL
 # reaches Celery directly and not through the setting above, so these settings stand beside it. `?ssl_ca_certs=FILE` in the
 # URL names a certificate authority of your own.
-# A URL of sentinels can't say either, so CELERY_BROKER_TLS turns TLS on for them and their servers, and CELERY_BROKER_CA_CERTS
-# names the file.
-if ON_SENTINEL and env.bool("CELERY_BROKER_TLS", False):
-    CELERY_BROKER_USE_SSL: dict[str, Any] = {
-        "ssl_cert_reqs": CERT_REQUIRED,
-        "ssl_ca_certs": env.str("CELERY_BROKER_CA_CERTS", "") or None,
-    }
-    SENTINEL["sentinel_kwargs"] |= {"ssl": True, **CELERY_BROKER_USE_SSL}
+if ON_SENTINEL and SENTINEL_TLS:
+    CELERY_BROKER_USE_SSL: dict[str, Any] = SENTINEL_TLS
 elif BROKER_URL.startswith("rediss:"):
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}
 elif BROKER_URL.startswith("amqps:"):
@@ -166,8 +168,8 @@ if CELERY_RESULT_BACKEND.startswith("sentinel:"):
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.5
 CELERY_REDIS_SOCKET_TIMEOUT = 0.5
 
-if CELERY_RESULT_BACKEND.startswith("sentinel:") and env.bool("CELERY_BROKER_TLS", False):
-    CELERY_REDIS_BACKEND_USE_SSL = CELERY_BROKER_USE_SSL
+if CELERY_RESULT_BACKEND.startswith("sentinel:") and SENTINEL_TLS:
+    CELERY_REDIS_BACKEND_USE_SSL = SENTINEL_TLS
 elif CELERY_RESULT_BACKEND.startswith("rediss:"):
     CELERY_REDIS_BACKEND_USE_SSL = {"ssl_cert_reqs": CERT_REQUIRED}  # as for the broker
 
