@@ -9,6 +9,14 @@ from tests.baking import Project
 from tests.running.site import Site
 from tests.servers import Process, free_port, running
 
+# What makes it a site in production.
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.production",
+    "DJANGO_SECRET_KEY": "a secret of this test alone, and long enough for all",
+    "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+    "EMAIL_URL": "smtp://127.0.0.1:1",
+}
+
 
 class Processes:
     """The processes of one project. Its broker listens at the port ``broker``, its web server at ``web``.

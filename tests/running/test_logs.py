@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.baking import Project
-from tests.running.processes import Processes, add_tasks
+from tests.running.processes import PRODUCTION, Processes, add_tasks
 from tests.servers import Process, redis_server, wait_until
 
 Installed = Callable[..., Project]
@@ -78,12 +78,6 @@ def cause(request):
 
 urlpatterns += [path("cause/", cause), path("fail/", lambda request: 1 / 0)]
 """
-PRODUCTION = {
-    "DJANGO_SETTINGS_MODULE": "config.settings.production",
-    "DJANGO_SECRET_KEY": "a secret of this test alone, and long enough for all",
-    "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
-    "EMAIL_URL": "smtp://127.0.0.1:1",
-}
 HTTPS = {"X-Forwarded-Proto": "https"}  # as the proxy says
 SECRET = "swordfish"
 

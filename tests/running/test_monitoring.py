@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,8 @@ import pytest
 import yaml
 
 from tests.baking import Project
-from tests.running.processes import Processes, add_tasks
-from tests.servers import free_port, program, rabbitmq_node, redis_server, running, wait_until
+from tests.running.processes import PRODUCTION, Processes, add_tasks
+from tests.servers import accepts, free_port, program, rabbitmq_node, redis_server, running, wait_until
 
 Bake = Callable[..., Path]
 Installed = Callable[..., Project]
@@ -307,3 +308,62 @@ def test_a_worker_whose_port_is_taken_works(monitoring: Monitoring) -> None:
         wait_until(lambda: "ready." in other.output(), "the worker")
         monitoring.python("for _ in range(200): succeed.delay()")
         wait_until(lambda: other.output().count("succeeded in") == 200, "the tasks of the second one")
+
+
+# Runs Python with these arguments, and lets it write to a disk that is full.
+TO_A_FULL_DISK = """
+import os, sys
+full = os.open("/dev/full", os.O_WRONLY)
+os.dup2(full, 1)
+os.dup2(full, 2)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_what_watches_a_worker_hinders_no_task_when_it_is_broken(monitoring: Monitoring) -> None:
+    """Its endpoint gets connections that say nothing, its log is on a full disk, and Sentry's host is away."""
+    port = monitoring.figures["worker"]
+    worker = (
+        "-c",
+        TO_A_FULL_DISK,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "--queues",
+        "default",
+        "--loglevel",
+        "INFO",
+    )
+    variables = {
+        **PRODUCTION,
+        "METRICS_LISTEN": f"127.0.0.1:{port}",
+        "SENTRY_DSN": f"http://key@127.0.0.1:{free_port()}/1",
+    }
+    with ExitStack() as stack:
+        process = stack.enter_context(monitoring.process("worker", *worker, **variables))
+        wait_until(lambda: accepts(port), "the endpoint", 60)
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        monitoring.python("for _ in range(300): succeed.delay()\nfor _ in range(20): fail.delay()")
+        wait_until(lambda: outcomes(port) == (300, 20), f"300 tasks done and 20 failed, not {outcomes(port)}", 60)
+        assert process.popen.poll() is None
+        os.kill(process.popen.pid, signal.SIGTERM)
+        wait_until(lambda: process.popen.poll() is not None, "the end of the worker", 60)
+
+    assert process.popen.returncode == 0
+
+
+def outcomes(port: int) -> tuple[int, int]:
+    """How many of the test's tasks have succeeded, and failed, as the worker itself says."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    counts = [
+        sum(
+            float(number)
+            for number in re.findall(rf'^celery_task_{name}_total{{.*name="base.tasks.{task}".*}} (\S+)$', text, re.M)
+        )
+        for name, task in (("succeeded", "succeed"), ("failed", "fail"))
+    ]
+    return int(counts[0]), int(counts[1])
