@@ -235,60 +235,84 @@ def rabbitmq_queues(folder: Path, vhost: str, *columns: str) -> list[str]:
     return listed.stdout.splitlines()
 
 
+def owner_of_databases() -> str:
+    """Who runs PostgreSQL and pgbouncer, which refuse to run as root. Their data must belong to that user."""
+    return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+def postgresql_program(name: str) -> str:
+    return str(Path(program("initdb", "usr/lib/postgresql/*/bin")).resolve().with_name(name))
+
+
 @contextmanager
-def postgresql(folder: Path) -> Iterator[int]:
-    """A PostgreSQL that trusts its superuser ``postgres`` from loopback; yields its port."""
-    initdb = program("initdb", "usr/lib/postgresql/*/bin")
-    # PostgreSQL refuses to run as root, and its data must belong to the user who runs it.
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    data, port = Path("/tmp") / f"postgresql-{secrets.token_hex(6)}", free_port()
+def postgresql_data(*command: str) -> Iterator[Path]:
+    """A folder that a program of PostgreSQL fills, such as ``initdb``. It has one that the server's user can reach."""
+    data, user = Path("/tmp") / f"postgresql-{secrets.token_hex(6)}", owner_of_databases()
     data.mkdir(mode=0o700)
     shutil.chown(data, user)
     try:
         subprocess.run(
-            [
-                initdb,
-                "--pgdata",
-                str(data),
-                "--username",
-                "postgres",
-                "--auth",
-                "trust",
-                "--encoding",
-                "UTF8",
-                "--no-sync",
-            ],
-            cwd=data,
-            user=user,
-            check=True,
-            capture_output=True,
+            [*command, "--pgdata", str(data), "--no-sync"], cwd=data, user=user, check=True, capture_output=True
         )
-        options = [f"-cunix_socket_directories={data}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
-        command = [str(Path(initdb).resolve().with_name("postgres")), "-D", str(data), "-p", str(port), *options]
-        with running(command, data, os.environ, folder / "postgresql.log", user) as server:
-            server.wait_for(lambda: "ready to accept connections" in server.output(), f"PostgreSQL on port {port}")
-            yield port
+        yield data
     finally:
         shutil.rmtree(data)
 
 
 @contextmanager
+def postgresql_server(data: Path, port: int, log: Path) -> Iterator[Process]:
+    """A PostgreSQL with this folder, on a given port; yields its process."""
+    options = [f"-cunix_socket_directories={data}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
+    command = [postgresql_program("postgres"), "-D", str(data), "-p", str(port), *options]
+    with running(command, data, os.environ, log, owner_of_databases()) as server:
+        server.wait_for(lambda: "ready to accept" in server.output(), f"PostgreSQL on port {port}")
+        yield server
+
+
+INITDB = ("--username", "postgres", "--auth", "trust", "--encoding", "UTF8")
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[int]:
+    """A PostgreSQL that trusts its superuser ``postgres`` from loopback; yields its port."""
+    port = free_port()
+    initdb = postgresql_data(postgresql_program("initdb"), *INITDB)
+    with initdb as data, postgresql_server(data, port, folder / "postgresql.log"):
+        yield port
+
+
+@contextmanager
 def pgbouncer(folder: Path, server: int) -> Iterator[int]:
     """A pooler before the PostgreSQL at this port, which gives a connection away after each transaction; yields its port."""
-    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name  # it refuses to run as root
+    with pooler(folder, server) as (port, _):
+        yield port
+
+
+@contextmanager
+def pooler(folder: Path, server: int) -> Iterator[tuple[int, Callable[[int], None]]]:
+    """The same; yields its port, and what makes it turn to the server at another port."""
     port, settings = free_port(), Path("/tmp") / f"pgbouncer-{secrets.token_hex(6)}.ini"
-    settings.write_text(
-        "[databases]\n"
-        f"* = host=127.0.0.1 port={server} user=postgres\n"
-        "[pgbouncer]\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
-    )
-    shutil.chown(settings, user)
+
+    def write(server: int) -> None:
+        settings.write_text(
+            "[databases]\n"
+            f"* = host=127.0.0.1 port={server} user=postgres\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nserver_login_retry = 1\n"
+        )
+
+    write(server)
+    shutil.chown(settings, owner_of_databases())
     try:
         command = [program("pgbouncer", "usr/sbin"), str(settings)]
-        with running(command, Path("/tmp"), os.environ, folder / "pgbouncer.log", user) as pooler:
-            pooler.wait_for(lambda: accepts(port), f"pgbouncer on port {port}")
-            yield port
+        with running(command, Path("/tmp"), os.environ, folder / "pgbouncer.log", owner_of_databases()) as process:
+            process.wait_for(lambda: accepts(port), f"pgbouncer on port {port}")
+
+            def turn(server: int) -> None:
+                write(server)
+                process.popen.send_signal(signal.SIGHUP)
+
+            yield port, turn
     finally:
         settings.unlink()

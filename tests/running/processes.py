@@ -62,7 +62,7 @@ class Processes:
         return self.process("worker", *worker, "--loglevel", "INFO", *arguments, **variables)
 
     def beat(self, **variables: str) -> Any:
-        return self.process("beat", "-m", "celery", "-A", "config", "beat", **variables)
+        return self.process("beat", "-m", "celery", "-A", "config", "beat", "--loglevel", "INFO", **variables)
 
     def python(self, code: str, **variables: str) -> str:
         """Run code that may name the tasks of ``base``; return what it printed."""
