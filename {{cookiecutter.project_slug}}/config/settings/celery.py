@@ -38,7 +38,7 @@ ON_RABBITMQ = BROKER_URL.startswith(("amqp:", "amqps:"))
 CELERY_TASK_ALWAYS_EAGER = not BROKER_URL
 
 # In eager mode `celery inspect` would look for a broker on localhost for six seconds.
-CELERY_BROKER_URL = BROKER_URL or "memory://"
+CELERY_BROKER_URL = BROKER_URL or "memory://localhost"
 
 # A worker waits for its broker at the start, and for a lost broker to come back, however long that takes. Celery gives up
 # after a hundred attempts.
