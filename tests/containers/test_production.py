@@ -91,7 +91,9 @@ def test_the_deployment_s_own_check_finds_nothing(deployed: Stack) -> None:
 
 def test_no_secret_is_a_placeholder(deployed: Stack) -> None:
     config = deployed.compose("config").stdout
-    secrets = re.findall(r"(?:SECRET_KEY|(?<!SENTINEL_)PASSWORD|METRICS_TOKEN|REDISCLI_AUTH|DEFAULT_PASS): (\S+)", config)
+    secrets = re.findall(
+        r"(?:SECRET_KEY|(?<!SENTINEL_)PASSWORD|METRICS_TOKEN|REDISCLI_AUTH|DEFAULT_PASS): (\S+)", config
+    )
 
     assert len(secrets) >= 2
     assert [secret for secret in secrets if len(secret) < 40] == []
