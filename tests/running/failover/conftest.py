@@ -1,6 +1,5 @@
 """What the tests of failovers share."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,9 +8,7 @@ import pytest
 from tests.baking import Project
 from tests.running.failover.cluster import Cluster
 from tests.running.failover.sentinels import SENTINEL_PASSWORD, Sentinels
-from tests.running.faults.conftest import HERE as FAULTS
-from tests.running.faults.conftest import Team
-from tests.running.faults.ledger import Ledger
+from tests.running.faults.conftest import Team, team_of
 
 Installed = Callable[..., Project]
 HERE = Path(__file__).parent
@@ -39,9 +36,6 @@ def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sentinels
 @pytest.fixture
 def team(installed: Installed, tmp_path: Path, broker: Sentinels | Cluster, request: pytest.FixtureRequest) -> Team:
     project = installed(tmp_path / "project", broker="redis" if broker.kind == "redis" else "rabbitmq")
-    for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
-        shutil.copy(FAULTS / f"project/{source}.py", project.path / f"{target}.py")
-    project.make("migrate")
-    team = Team(project, broker, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
+    team = team_of(project, broker, tmp_path, request.node.name)
     team.environment["CELERY_BROKER_SENTINEL_PASSWORD"] = SENTINEL_PASSWORD
     return team

@@ -188,6 +188,14 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def team_of(project: Project, broker: Any, folder: Path, name: str) -> Team:
+    """The project with this broker, the tasks that are counted and what sends them, and its database migrated."""
+    for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
+        shutil.copy(HERE / f"project/{source}.py", project.path / f"{target}.py")
+    project.make("migrate")
+    return Team(project, broker, Ledger(folder / "ledger"), folder, name)
+
+
 @pytest.fixture
 def team(
     kind: str,
@@ -197,14 +205,11 @@ def team(
     record_property: Callable[[str, object], None],
 ) -> Iterator[Team]:
     project = installed(tmp_path / "project", broker=kind)
-    for source, target in {"recorded": "recorded", "send": "send", "settings": "faults_settings"}.items():
-        shutil.copy(HERE / f"project/{source}.py", project.path / f"{target}.py")
-    project.make("migrate")
     folder = tmp_path / "broker"
     folder.mkdir()
     broker = Broker(kind, folder)
     broker.start()
-    team = Team(project, broker, Ledger(tmp_path / "ledger"), tmp_path, request.node.name)
+    team = team_of(project, broker, tmp_path, request.node.name)
     try:
         yield team
     finally:

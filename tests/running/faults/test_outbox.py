@@ -64,8 +64,10 @@ def test_requests_die_after_their_commit(team: Team) -> None:
 
 
 def test_the_relay_is_killed(team: Team) -> None:
-    written, left = 0, []
-    for _ in range(RELAY_KILLS):
+    """A kill counts if it met a relay at its work. A quick machine may send all of its messages before."""
+    written = 0
+    left: list[int] = []
+    while sum(map(bool, left)) < RELAY_KILLS and len(left) < 10 * RELAY_KILLS:
         team.run(WRITE, str(written), str(ROWS))
         written += ROWS
         with team.running("-m", "celery", "-A", "config", "beat", "--pidfile=") as leader:
@@ -81,8 +83,8 @@ def test_the_relay_is_killed(team: Team) -> None:
         wait_until(lambda: waiting(team) == 0, "an empty outbox", 30)
 
     twice = sum(times - 1 for times in team.ledger.count("start").values())
-    print(f"{RELAY_KILLS} kills, {written} tasks, {twice} run again; unsent at each kill: {left}")
-    assert any(left)  # or no relay was killed in its work
+    print(f"{len(left)} kills, {written} tasks, {twice} run again; unsent at each kill: {left}")
+    assert sum(map(bool, left)) == RELAY_KILLS
     assert team.ledger.lost() == []
 
 
