@@ -1,4 +1,4 @@
-"""Writes `.env` and `.env.production` from the tracked example beside each. Nothing in them is ever lost."""
+"""Writes `.env`, `.env.production` and `.env.kubernetes` from the tracked example beside each. Nothing in them is ever lost."""
 
 import errno
 import os
@@ -8,7 +8,12 @@ from pathlib import Path
 from bake_steps import env_text
 from bake_steps.answers_file import Answers
 
-ENV_FILES = (Path(".env"), Path(".env.production"))
+ENV_FILES = (Path(".env"), Path(".env.production"), Path(".env.kubernetes"))
+
+
+def asked_for() -> list[Path]:
+    """The files whose example the project has."""
+    return [path for path in ENV_FILES if path.with_name(f"{path.name}.example").exists()]
 
 
 def write(path: Path) -> None:

@@ -25,12 +25,50 @@ MONITORING = (
     "deploy/monitoring/grafana/provisioning/datasources/prometheus.yml",
     "docs/monitoring.md",
 )
-# File, answer, choice. The file's own name in the template has the same condition.
-OPTIONAL_FILES = (
-    (".devcontainer/devcontainer.json", "devcontainer", True),
-    (".github/workflows/ci.yml", "ci", "github"),
-    (".gitlab-ci.yml", "ci", "gitlab"),
-    *((name, "monitoring", "prometheus") for name in MONITORING),
+KUBERNETES = (
+    "deploy/kubernetes/base/beat.yaml",
+    "deploy/kubernetes/base/celery.yaml",
+    "deploy/kubernetes/base/deployment.yaml",
+    "deploy/kubernetes/base/kustomization.yaml",
+    "deploy/kubernetes/base/migrate.yaml",
+    "deploy/kubernetes/base/network.yaml",
+    "deploy/kubernetes/base/pod.yaml",
+    "deploy/kubernetes/base/settings.env",
+    "deploy/kubernetes/base/web.yaml",
+    "deploy/kubernetes/base/workers.yaml",
+    "deploy/kubernetes/production/ingress.yaml",
+    "deploy/kubernetes/production/kustomization.yaml",
+    "deploy/kubernetes/production/namespace.yaml",
+    "deploy/kubernetes/production/network.yaml",
+    "deploy/kubernetes/production/settings.env",
+    "deploy/kubernetes/scaling/kustomization.yaml",
+    "deploy/kubernetes/scaling/network.yaml",
+    "deploy/kubernetes/scaling/workers.yaml",
+    "deploy/kubernetes/trial/kustomization.yaml",
+    "deploy/kubernetes/trial/namespace.yaml",
+    "deploy/kubernetes/trial/network.yaml",
+    "deploy/kubernetes/trial/settings.env",
+    "deploy/kubernetes/trial/stores.yaml",
+    "deploy/kubernetes/checkov.yaml",
+    "deploy/kubernetes/kubernetes.mk",
+    "deploy/kubernetes/secret.py",
+    ".env.kubernetes.example",
+    "docs/kubernetes.md",
+)
+MONITORING_ON_KUBERNETES = (
+    "deploy/kubernetes/monitoring/alerts.yaml",
+    "deploy/kubernetes/monitoring/kustomization.yaml",
+    "deploy/kubernetes/monitoring/monitors.yaml",
+    "deploy/kubernetes/monitoring/network.yaml",
+)
+# File, and the answers that it takes. The file's own name in the template has the same condition.
+OPTIONAL_FILES: tuple[tuple[str, dict[str, object]], ...] = (
+    (".devcontainer/devcontainer.json", {"devcontainer": True}),
+    (".github/workflows/ci.yml", {"ci": "github"}),
+    (".gitlab-ci.yml", {"ci": "gitlab"}),
+    *((name, {"monitoring": "prometheus"}) for name in MONITORING),
+    *((name, {"deployment": "kubernetes"}) for name in KUBERNETES),
+    *((name, {"deployment": "kubernetes", "monitoring": "prometheus"}) for name in MONITORING_ON_KUBERNETES),
 )
 
 
@@ -39,14 +77,15 @@ def remove_unwanted(answers: Answers, previous: Answers) -> None:
 
     A file of such a name that no bake has made belongs to the user and stays.
     """
-    for name, answer, choice in OPTIONAL_FILES:
-        if answers[answer] == choice:
+    for name, choices in OPTIONAL_FILES:
+        other = [answer for answer, choice in choices.items() if answers[answer] != choice]
+        if not other:
             continue
         file = Path(name)
-        made_by_a_bake = previous.get(answer) == choice
+        made_by_a_bake = all(previous.get(answer) == choice for answer, choice in choices.items())
         if made_by_a_bake and file.exists():
             file.unlink()
-            print(f"Removed {name}, because {answer} is now {json.dumps(answers[answer])}.")
+            print(f"Removed {name}, because {other[0]} is now {json.dumps(answers[other[0]])}.")
         for folder in list(file.parents)[:-1]:
             with contextlib.suppress(OSError):  # it does not exist, or it is not empty
                 folder.rmdir()

@@ -31,7 +31,7 @@ def main() -> int:
     answers_file.write(ANSWERS)
     if FOR_COMPARISON:
         return 0
-    for path in env_files.ENV_FILES:
+    for path in env_files.asked_for():
         try:
             env_files.write(path)
             env_files.report_changed_values(path, ANSWERS, previous)

@@ -41,6 +41,7 @@ MIDDLEWARE = [
     {%- if cookiecutter.__prometheus %}
     "background.metrics.site.middleware",
     {%- endif %}
+    "background.scaling.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -111,6 +112,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Scaling
+
+# Who knows it may read at /scaling how much work each queue has: docs/operations.md. While it is empty there is no such page.
+SCALING_TOKEN = env.str("SCALING_TOKEN", "")
 
 {% if cookiecutter.__prometheus -%}
 # Monitoring

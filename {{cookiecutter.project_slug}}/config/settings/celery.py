@@ -222,8 +222,8 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TASK_SEND_SENT_EVENT = False
 
 # On SIGQUIT a worker lets its tasks go on for this many seconds, then puts the rest back into the queue. Containers send
-# SIGTERM, so Compose sets REMAP_SIGTERM=SIGQUIT. docs/operations.md has a table of the signals.
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+# SIGTERM, so REMAP_SIGTERM=SIGQUIT is set there. docs/operations.md has a table of the signals.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = env.float("CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT", 10)
 
 # Without this a worker and beat throw away the root's handlers of LOGGING, and write only to a log of their own. Now Celery
 # adds its handler only if LOGGING gives the root none (background/log.py).

@@ -34,7 +34,9 @@ ALLOWED_HOSTS = env.str("DJANGO_ALLOWED_HOSTS").replace(",", " ").split()
 
 # The proxy must set this header itself. Otherwise a client could send it and claim https.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_SSL_REDIRECT = True
+# False is for a trial without a proxy, on a machine of one's own.
+HTTPS = env.bool("DJANGO_HTTPS", True)
+SECURE_SSL_REDIRECT = HTTPS
 # The container's own probe, and monitoring beside it, speak plain http.
 SECURE_REDIRECT_EXEMPT = [r"^health/(web/)?$"]
 # For other sites of the domain, and for years in the browsers' own list, only who owns the domain can speak. So `check
@@ -43,8 +45,8 @@ SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", 60)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", False)
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SESSION_COOKIE_SECURE = True
-CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
 
 # Static files
 
