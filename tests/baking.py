@@ -151,7 +151,7 @@ def has_python(version: str) -> bool:
 
 def rendered(path: Path) -> list[Path]:
     """The files that git would track in the project at ``path``, by their paths in it."""
-    untracked = {".env", ".env.production", "uv.lock"}
+    untracked = {".env", ".env.production", ".env.kubernetes", "uv.lock"}
     files = (file.relative_to(path) for file in path.rglob("*") if file.is_file())
     return sorted(
         file for file in files if str(file) not in untracked and not {"__pycache__", ".git"} & set(file.parts)

@@ -29,7 +29,11 @@ NAME = re.compile(r"`((?:[\w.-]+/)*(?:[\w-]+/|[\w-]*\.(?:py|md|sh|yaml|toml|json
 def folder(bake: Bake, request: pytest.FixtureRequest) -> Path:
     if request.param == "template":
         return TEMPLATE
-    return bake() if request.param == "project" else bake(django_version="6.0", monitoring="prometheus")
+    return (
+        bake()
+        if request.param == "project"
+        else bake(django_version="6.0", monitoring="prometheus", deployment="kubernetes")
+    )
 
 
 def pages(folder: Path) -> list[Path]:
@@ -72,7 +76,8 @@ def test_every_file_that_a_page_of_the_project_names_is_there(bake: Bake) -> Non
 
 
 def test_every_make_target_that_a_page_names_is_there(folder: Path) -> None:
-    makefiles = [file.read_text(encoding="utf-8") for file in {folder / "Makefile", PROJECT / "Makefile"}]
+    files = {folder / "Makefile", PROJECT / "Makefile", *folder.glob("deploy/kubernetes/*.mk")}
+    makefiles = [file.read_text(encoding="utf-8") for file in files]
     there = {target for text in makefiles for target in re.findall(r"^([a-z-]+):", text, re.MULTILINE)}
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages(folder))
     commands = re.findall(r"(?:^ *|`)make (?:-C \S+ )?([a-z -]+)", text, re.MULTILINE)

@@ -18,7 +18,7 @@ import yaml
 from jinja2 import Environment
 
 from bake_steps import next_steps, repository
-from bake_steps.optional_files import MONITORING
+from bake_steps.optional_files import KUBERNETES, MONITORING, MONITORING_ON_KUBERNETES
 from local_extensions import TemplateExtension
 from tests.baking import CHOICES, TEMPLATE, bake_command, bake_into, clean_environment, rendered
 from tests.covering import BAKED, name_of
@@ -27,7 +27,7 @@ Bake = Callable[..., Path]
 PARSERS: dict[str, Callable[[str], Any]] = {
     ".py": ast.parse,
     ".toml": tomllib.loads,
-    ".yaml": yaml.safe_load,
+    ".yaml": lambda text: list(yaml.safe_load_all(text)),
     ".yml": yaml.safe_load,
     ".json": json.loads,
 }
@@ -366,7 +366,12 @@ def test_without_monitoring_nothing_of_it_is_left(bake: Bake, variant: dict[str,
     named = {
         str(file)
         for file in rendered(project)
-        if re.search("prometheus|grafana|alertmanager|METRICS_|metrics", str(file) + (project / file).read_text(), re.I)
+        # Kubernetes calls by that name what its own scaler and KEDA go by.
+        if re.search(
+            "prometheus|grafana|alertmanager|METRICS_|metrics(?!:\n|-api)",
+            str(file) + (project / file).read_text(),
+            re.I,
+        )
     }
 
     # The answer itself, and the format of /health/ that Prometheus reads too.
@@ -378,3 +383,26 @@ def test_with_monitoring_all_of_it_is_there(bake: Bake) -> None:
 
     assert {str(file) for file in with_it - without} == set(MONITORING)
     assert without <= with_it
+
+
+@pytest.mark.parametrize("variant", [each for each in BAKED if each["deployment"] == "compose"], ids=name_of)
+def test_without_kubernetes_none_of_its_files_is_left(bake: Bake, variant: dict[str, Any]) -> None:
+    project = bake(**variant)
+
+    assert [file for file in rendered(project) if "kube" in str(file)] == []
+    assert not (project / ".env.kubernetes").exists()
+    assert not (project / "deploy/kubernetes").exists()
+
+
+@pytest.mark.parametrize("monitoring", CHOICES["monitoring"])
+def test_with_kubernetes_all_of_it_is_there(bake: Bake, monitoring: str) -> None:
+    with_it, without = (
+        set(rendered(bake(monitoring=monitoring, deployment=choice))) for choice in CHOICES["deployment"][::-1]
+    )
+
+    assert {str(file) for file in with_it - without} == {
+        *KUBERNETES,
+        *(MONITORING_ON_KUBERNETES if monitoring == "prometheus" else ()),
+    }
+    assert without <= with_it
+    assert (bake(monitoring=monitoring, deployment="kubernetes") / ".env.kubernetes").exists()

@@ -23,12 +23,13 @@ COMPOSE = ("compose.yaml", "compose.production.yaml")
 WORKFLOWS = (".github/workflows/*.yml",)
 GITLAB = (".gitlab-ci.yml",)
 MONITORING = ("deploy/monitoring/*.yml", "deploy/monitoring/**/*.yml")
-YAML = (*MONITORING, *COMPOSE, *WORKFLOWS, *GITLAB, ".pre-commit-config.yaml")
+KUBERNETES = ("deploy/kubernetes/*.yaml", "deploy/kubernetes/*/*.yaml")
+YAML = (*MONITORING, *KUBERNETES, *COMPOSE, *WORKFLOWS, *GITLAB, ".pre-commit-config.yaml")
 YAMLLINT = {
     "extends": "default",
     "rules": {
         "comments": {"min-spaces-from-content": 1},  # as in every other language of the project
-        "document-start": "disable",  # each file holds one document
+        "document-start": "disable",  # most files hold one document
         "line-length": "disable",  # a long command or address stays whole
         "truthy": {"allowed-values": ["true", "false", "on"]},  # GitHub's key "on" is not a boolean
     },

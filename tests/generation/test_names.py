@@ -46,6 +46,24 @@ def test_every_variable_of_the_examples_is_read(bake: Bake, broker: str, databas
     assert dotenv_values(project / ".env.production.example").keys() - production == set()
 
 
+def of_kubernetes(project: Path) -> set[str]:
+    """What the manifests set, and what they leave to .env.kubernetes."""
+    files = [*project.glob("deploy/kubernetes/*/settings.env"), project / ".env.kubernetes.example"]
+    return {name for file in files for name in dotenv_values(file)}
+
+
+@pytest.mark.parametrize(("broker", "database"), VARIANTS)
+def test_every_variable_for_kubernetes_is_read(bake: Bake, broker: str, database: str) -> None:
+    project = bake(broker=broker, database=database, deployment="kubernetes")
+    texts = [file.read_text() for file in project.rglob("*.py")] + [
+        file.read_text() for file in project.glob("deploy/kubernetes/*/*.yaml")
+    ]
+    unread = {name for name in of_kubernetes(project) if not any(name in text for text in texts)}
+
+    # Celery itself reads this one.
+    assert unread - {"REMAP_SIGTERM"} == set()
+
+
 def named_in(file: Path) -> set[str]:
     """The variables of an example, also those whose default stands in a comment."""
     return {*dotenv_values(file), *re.findall(r"^# ([A-Z_]+)=", file.read_text(), re.MULTILINE)}
@@ -54,17 +72,18 @@ def named_in(file: Path) -> set[str]:
 @pytest.mark.parametrize(("broker", "database"), VARIANTS)
 def test_every_variable_that_is_read_is_in_an_example(bake: Bake, broker: str, database: str) -> None:
     project = bake(broker=broker, database=database)
+    elsewhere = of_kubernetes(bake(broker=broker, database=database, deployment="kubernetes"))
     development, production = (named_in(project / f"{name}.example") for name in (".env", ".env.production"))
 
-    assert read_by_settings(project) - development - production == set()
+    assert read_by_settings(project) - development - production - elsewhere == set()
     assert read_by_compose(project / "compose.yaml") - development == set()
     assert read_by_compose(project / "compose.production.yaml") - production == set()
 
 
-@pytest.mark.parametrize("place", ["template", "project"])
+@pytest.mark.parametrize("place", ["template", "project", "kubernetes"])
 def test_every_make_target_is_listed_and_used(bake: Bake, place: str) -> None:
-    folder = TEMPLATE if place == "template" else bake()
-    makefile = (folder / "Makefile").read_text()
+    folder = TEMPLATE if place == "template" else bake(deployment="kubernetes")
+    makefile = (folder / ("deploy/kubernetes/kubernetes.mk" if place == "kubernetes" else "Makefile")).read_text()
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
     targets = set(phony[1].split())

@@ -21,7 +21,13 @@ from tests import hostile
 from tests.baking import Project
 
 Site = Callable[[Path], str]
-LARGEST = {"broker": "redis", "database": "postgresql", "django_version": "6.0", "monitoring": "prometheus"}
+LARGEST = {
+    "broker": "redis",
+    "database": "postgresql",
+    "django_version": "6.0",
+    "monitoring": "prometheus",
+    "deployment": "kubernetes",
+}
 # Reads a project's folder a line; writes a line of JSON: the page, or what went wrong.
 SERVER = """
 import json, os, sys, traceback

@@ -24,12 +24,12 @@ def token(settings: Settings) -> None:
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port on which nothing listens."""
-    monkeypatch.setattr(current_app.conf, "task_always_eager", False)
-    monkeypatch.setattr(current_app.conf, "broker_write_url", "amqp://127.0.0.1:1/")
+    monkeypatch.setitem(current_app.conf, "task_always_eager", False)
+    monkeypatch.setitem(current_app.conf, "broker_write_url", "amqp://127.0.0.1:1/")
 
 
 def test_each_queue_has_a_figure(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_app.conf, "task_always_eager", True)
+    monkeypatch.setitem(current_app.conf, "task_always_eager", True)
 
     answer = client.get("/scaling", **KNOWN)
 
@@ -37,7 +37,7 @@ def test_each_queue_has_a_figure(client: Client, monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_is_answered_under_asgi_too(async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_app.conf, "task_always_eager", True)
+    monkeypatch.setitem(current_app.conf, "task_always_eager", True)
 
     assert async_to_sync(async_client.get)("/scaling", **KNOWN).status_code == HTTPStatus.OK
 
