@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from bake_steps.answers_file import Answers
@@ -62,7 +63,7 @@ MONITORING_ON_KUBERNETES = (
     "deploy/kubernetes/monitoring/network.yaml",
 )
 # File, and the answers that it takes. The file's own name in the template has the same condition.
-OPTIONAL_FILES: tuple[tuple[str, dict[str, object]], ...] = (
+OPTIONAL_FILES: tuple[tuple[str, Mapping[str, object]], ...] = (
     (".devcontainer/devcontainer.json", {"devcontainer": True}),
     (".github/workflows/ci.yml", {"ci": "github"}),
     (".gitlab-ci.yml", {"ci": "gitlab"}),

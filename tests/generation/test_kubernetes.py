@@ -72,7 +72,7 @@ def validate(manifests: list[Manifest], folder: Path) -> str:
 
 def unknown_to_others(manifest: Manifest) -> str:
     """What the definitions of KEDA and of the Prometheus operator do not know."""
-    model = OF_OTHERS[manifest["kind"]]
+    model: Any = OF_OTHERS[manifest["kind"]]
     known = json.loads(model.model_validate(manifest).model_dump_json(by_alias=True, exclude_none=True))
     return "\n".join(lost(manifest, known))
 
