@@ -19,7 +19,7 @@ OWN_UV := $(shell command -v uv)
 export PATH := $(HERE)$(BIN)$(if $(WINDOWS),;,:)$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-failover test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview bench-monitoring lint format constraints
+.PHONY: help demo test test-generation test-projects test-running test-faults test-kills test-failover test-scaling test-containers test-containers-small test-variants test-newest bench-bake bench-beat bench-throughput bench-outbox bench-features bench-overview bench-monitoring lint format constraints
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -64,6 +64,9 @@ test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load,
 
 test-failover: $(TOOLS) ## Lose the leading server of Redis with Sentinel and of RabbitMQ again and again, and count the tasks (half an hour)
 	FAILOVERS=$(or $(FAILOVERS),10) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/failover
+
+test-scaling: $(TOOLS) ## Start and stop workers by the work of their queue, as KEDA does, and count the tasks (a quarter of an hour)
+	SCALE_DOWNS=$(or $(SCALE_DOWNS),50) SCALE_BURST=$(or $(SCALE_BURST),200) $(BIN)/pytest --numprocesses $(JOBS) -m faults tests/running/faults/test_scaling.py
 
 test-containers: $(TOOLS) ## Build and run baked projects in containers, in development and production (needs Docker)
 	$(BIN)/pytest -m containers tests/containers

@@ -20,6 +20,7 @@ TABLES = {
     "runs of the schedule": f"{'fault':62} {'due':>5} {'sent':>5} {'twice':>5} {'missed':>6} {'next leader':>12}",
     "failovers": f"{'fault; the last three are the longest, in seconds':66} {'failovers':>9} {'sent':>9} {'again':>9} {'lost':>9} {'refused':>9}"
     f" {'no start':>9} {'not sent':>9} {'refusal':>9}",
+    "scaling": "",
     "containers": "",
 }
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Line:
-    """One event of one task: ``sent``, ``refused``, ``start`` or ``end``, at a moment in seconds since 1970."""
+    """One event of one task: ``sent``, ``refused``, ``start`` or ``end``, at a moment in seconds since 1970, and who noted it."""
 
     event: str
     number: int
     at: float
+    process: int
 
 
 class Ledger:
@@ -24,7 +25,8 @@ class Ledger:
     def lines(self) -> list[Line]:
         """All events so far, without a line that is being written."""
         complete = self.path.read_text().rpartition("\n")[0]
-        return [Line(event, int(number), float(at)) for event, number, at in map(str.split, complete.splitlines())]
+        fields = map(str.split, complete.splitlines())
+        return [Line(event, int(number), float(at), int(process)) for event, number, at, process in fields]
 
     def count(self, event: str) -> Counter[int]:
         """How often each task had an event."""
@@ -37,6 +39,12 @@ class Ledger:
     def lost(self) -> list[int]:
         """The tasks that were taken by the broker and never came to an end."""
         return sorted(self.count("sent").keys() - self.count("end").keys())
+
+    def running(self) -> set[int]:
+        """The ids of the processes that run a task."""
+        started = {line.number: line.process for line in self.lines() if line.event == "start"}
+        ended = {line.number for line in self.lines() if line.event == "end"}
+        return {process for number, process in started.items() if number not in ended}
 
     def is_at_work_since(self, moment: float) -> bool:
         """Whether a task has started after this moment."""

@@ -10,7 +10,7 @@ from celery import shared_task
 
 def note(event: str, number: int) -> None:
     """Add a line to the ledger, in one write to a file that is only appended to: processes don't mix their lines."""
-    line = f"{event} {number} {time.time():.3f}\n"
+    line = f"{event} {number} {time.time():.3f} {os.getpid()}\n"
     with open(os.environ["LEDGER"], "ab", buffering=0) as ledger:
         ledger.write(line.encode())
 
