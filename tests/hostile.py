@@ -271,7 +271,7 @@ def parse(suffix: str, text: str) -> None:
     elif suffix == ".toml":
         tomllib.loads(text)
     elif suffix in (".yaml", ".yml"):
-        assert isinstance(yaml.safe_load(text), dict)
+        assert all(isinstance(document, dict) for document in yaml.safe_load_all(text))
     elif suffix == ".json":
         json.loads(text)
 

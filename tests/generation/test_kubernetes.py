@@ -207,6 +207,14 @@ def test_the_first_host_name_is_said_once(bake: Bake, tmp_path: Path) -> None:
     assert rule["host"] == "shop.example.org"
 
 
+@pytest.mark.parametrize("slug", ["null", "off", "a__b"])
+def test_a_slug_stays_text(bake: Bake, slug: str) -> None:
+    manifests = kustomize(bake(project_slug=slug, deployment="kubernetes") / "deploy/kubernetes/production")
+
+    assert {each["metadata"].get("namespace") for each in manifests} == {None, slug.replace("_", "-")}
+    assert of_kind(manifests, "Namespace").keys() == {slug.replace("_", "-")}
+
+
 def test_the_operator_reads_the_alerts_of_the_other_file(bake: Bake) -> None:
     project = bake(monitoring="prometheus", deployment="kubernetes")
     (rule,) = of_kind(kustomize(project / "deploy/kubernetes/production"), "PrometheusRule").values()
