@@ -13,9 +13,9 @@ from django.core.checks import CheckMessage, Error, Warning
 from background.checks.tasks import own_tasks
 from background.registry import declared_queues
 
-FILES = ("compose.yaml", "compose.production.yaml")
-# The value of each ``command:``, in one line or in the deeper lines below it.
-COMMAND = re.compile(r"^( *)command:(.*(?:\n\1[ -]+.*)*)", re.MULTILINE)
+FILES = ("compose.yaml", "compose.production.yaml", "deploy/kubernetes/base/workers.yaml")
+# The value of each ``command:`` of Compose and ``args:`` of Kubernetes, in one line or in the deeper lines below it.
+COMMAND = re.compile(r"^( *)(?:command|args):(.*(?:\n\1[ -]+.*)*)", re.MULTILINE)
 WORKER = re.compile(r"(?<![\w-])worker(?![\w-])")  # and not gunicorn's --worker-class
 QUEUES = re.compile(r"""(?:--queues|-Q)[\s=,"'-]+([\w.-]+(?:,[\w.-]+)*)""")
 
@@ -65,7 +65,7 @@ def routes(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def served(file: Path) -> set[str]:
-    """The queues that the workers of a Compose file serve. A worker that is told of none serves all."""
+    """The queues that the workers of a Compose file, or of Kubernetes' manifests, serve. A worker that is told of none serves all."""
     found: set[str] = set()
     for _, command in COMMAND.findall(file.read_text(encoding="utf-8")):
         if WORKER.search(command):
@@ -75,7 +75,7 @@ def served(file: Path) -> set[str]:
 
 
 def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Each queue of the settings is served, as far as the Compose files beside manage.py can tell.
+    """Each queue of the settings is served, as far as the Compose files beside manage.py and the manifests can tell.
 
     In an image there are none, and nothing is found.
     """
@@ -83,7 +83,7 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"The queue {queue!r} is in CELERY_TASK_QUEUES, but no worker in {name} serves it: its tasks would wait for ever.",
-            hint=f"Add a worker service with `--queues {queue}` to {name}, or add the queue to the --queues of another one.",
+            hint=f"Add a worker with `--queues {queue}` to {name}, or add the queue to the --queues of another one.",
             id="background.W014",
         )
         for name in FILES

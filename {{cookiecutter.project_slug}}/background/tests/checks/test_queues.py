@@ -35,6 +35,27 @@ services:
   celery:
     command: [sh, background/worker/reload.sh, --queues, "default,long", --concurrency, "2"]
 """
+OF_KUBERNETES = """\
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          args: [celery, -A, config, worker, --queues, default, --concurrency, "2"]
+---
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          args:
+            - celery
+            - worker
+            - --queues
+            - long
+"""
 NOT_A_WORKER = """\
 services:
   web:
@@ -58,6 +79,7 @@ def queues() -> Iterator[None]:
     [
         (IN_ONE_LINE.format(options="--queues default,long"), {"default", "long"}),
         (IN_ONE_LINE.format(options="--queues=long"), {"long"}),
+        (OF_KUBERNETES, {"default", "long"}),
         (IN_ONE_LINE.format(options="-Q mail.slow-1"), {"mail.slow-1"}),
         (IN_ONE_LINE.format(options=""), {"default", "long", "mail"}),
         (AS_A_LIST, {"default", "long"}),
@@ -75,6 +97,7 @@ def test_the_queues_of_the_workers_are_read(tmp_path: Path, text: str, expected:
 @pytest.mark.parametrize("name", FILES)
 def test_a_queue_that_no_worker_serves_is_found(tmp_path: Path, settings: Settings, name: str) -> None:
     settings.BASE_DIR = tmp_path
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(AS_A_LIST)
 
     (found,) = check_queues(None)
