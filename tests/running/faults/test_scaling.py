@@ -72,10 +72,8 @@ def test_a_silent_broker_starts_and_stops_nothing(team: Team) -> None:
         assert scaler.stopped == 2
 
 
-def test_a_burst_is_drained_with_fewer_worker_seconds_than_by_a_fixed_fleet(
-    team: Team, record_property: Record
-) -> None:
-    """What is printed: how long a burst takes, and what it costs, with one worker, with as many as it takes, and with all."""
+def test_a_burst_is_drained_by_one_worker_by_a_scaled_number_and_by_all(team: Team, record_property: Record) -> None:
+    """What is printed: how long a burst takes and what it costs, with one worker, with as many as it takes, and with all."""
     first = 0
     for name, least, most in (("one", 1, 1), ("scaled", 1, MOST), ("all", MOST, MOST)):
         with Scaler(team, least, most, 8) as scaler:
