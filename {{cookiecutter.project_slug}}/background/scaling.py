@@ -15,7 +15,7 @@ from celery import Celery, current_app
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from kombu import Connection
 
-from background.overview.page import asking, processes
+from background.overview.page import Seen, asking, processes
 from background.overview.queues import lengths_over
 from background.probe.broker import connected
 from background.probe.page import machine_page
@@ -37,7 +37,7 @@ def work(app: Celery) -> dict[str, int]:
     with connected(app) as connection:
         waiting = {length.queue: length.waiting for length in lengths_over(connection, app)}
         of_redis = connection.transport.driver_type == "redis"
-        taken = recorded(connection, app) if of_redis else reported()
+        taken = recorded(connection, app) if of_redis else reported(processes("worker"))
     return {queue: number + taken[queue] for queue, number in waiting.items()}
 
 
@@ -54,10 +54,10 @@ def recorded(connection: Connection, app: Celery) -> Counter[str]:
     return Counter(names.get(queue, queue) for queue in queues.values())
 
 
-def reported() -> Counter[str]:
-    """What the workers say that they have taken. RabbitMQ gives the messages of one that died back at once."""
+def reported(workers: list[Seen]) -> Counter[str]:
+    """What these workers say that they have taken. RabbitMQ gives the messages of one that died back at once."""
     found: Counter[str] = Counter()
-    for worker in processes("worker"):
+    for worker in workers:
         if worker.age <= SILENCE:
             found.update(worker.report.get("taken", {}))
     return found

@@ -42,20 +42,15 @@ spec:
     spec:
       containers:
         - name: app
-          args: [celery, -A, config, worker, --queues, default, --concurrency, "2"]
+          args: {arguments}
 ---
-kind: Deployment
-spec:
-  template:
-    spec:
-      containers:
-        - name: app
-          args:
+"""
+IN_A_FLOW = '[celery, -A, config, worker, --queues, default, --concurrency, "2"]'
+BELOW_EACH_OTHER = """
             - celery
             - worker
             - --queues
-            - long
-"""
+            - long"""
 NOT_A_WORKER = """\
 services:
   web:
@@ -79,7 +74,7 @@ def queues() -> Iterator[None]:
     [
         (IN_ONE_LINE.format(options="--queues default,long"), {"default", "long"}),
         (IN_ONE_LINE.format(options="--queues=long"), {"long"}),
-        (OF_KUBERNETES, {"default", "long"}),
+        ("".join(OF_KUBERNETES.format(arguments=each) for each in (IN_A_FLOW, BELOW_EACH_OTHER)), {"default", "long"}),
         (IN_ONE_LINE.format(options="-Q mail.slow-1"), {"mail.slow-1"}),
         (IN_ONE_LINE.format(options=""), {"default", "long", "mail"}),
         (AS_A_LIST, {"default", "long"}),
