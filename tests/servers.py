@@ -112,6 +112,12 @@ def group_lives(group: int) -> bool:
     return True
 
 
+def children(process: Process) -> list[int]:
+    """The ids of a process's children."""
+    pid = process.popen.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 @contextmanager
 def running(
     command: list[str], cwd: Path, environment: Mapping[str, str], log: Path, user: str | None = None

@@ -6,10 +6,12 @@ import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from select import select
 
 from tests.servers import (
     INITDB,
     Process,
+    children,
     free_port,
     pooler,
     postgresql_data,
@@ -65,9 +67,15 @@ class Databases:
         self.stack.close()
 
     def kill(self, port: int) -> None:
+        """End a server with all of its processes, which are groups of their own. Beside one of them it would not start again."""
         stack, server = self.servers.pop(port)
-        os.killpg(server.popen.pid, signal.SIGKILL)
-        server.popen.wait()
+        os.kill(server.popen.pid, signal.SIGSTOP)  # it starts none from now on
+        with ExitStack() as ends:
+            processes = [os.pidfd_open(pid) for pid in (server.popen.pid, *children(server))]
+            for process in processes:
+                ends.callback(os.close, process)
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+            wait_until(lambda: len(select(processes, [], [], 0)[0]) == len(processes), "the end of PostgreSQL")
         stack.close()
 
     def restarted(self) -> None:

@@ -176,12 +176,6 @@ class Team:
         )
 
 
-def children(process: Process) -> list[int]:
-    """The ids of a process's children."""
-    pid = process.popen.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @pytest.fixture(scope="session", params=["redis", "rabbitmq"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The kind of broker."""

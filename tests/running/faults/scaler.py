@@ -17,8 +17,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from tests.running.faults.conftest import WORKER, Team, children
-from tests.servers import Process, free_port, wait_until
+from tests.running.faults.conftest import WORKER, Team
+from tests.servers import Process, children, free_port, wait_until
 
 TOKEN = "the token of this test"
 POLL = 1.0  # seconds; 15 in the manifests

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.running.faults.conftest import TASKS, Team, children
-from tests.servers import Process, wait_until
+from tests.running.faults.conftest import TASKS, Team
+from tests.servers import Process, children, wait_until
 
 VISIBILITY_TIMEOUT = 30.0  # seconds, in project/settings.py
 GRACE_PERIOD = 30.0  # seconds, of the worker in compose.production.yaml

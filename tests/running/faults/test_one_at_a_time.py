@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 
-from tests.running.faults.conftest import HERE, Team, children
-from tests.servers import Process, wait_until
+from tests.running.faults.conftest import HERE, Team
+from tests.servers import Process, children, wait_until
 
 KILLS = int(os.environ.get("ALONE_KILLS", "2"))
 STARTERS, WORKERS = 50, 4

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.running.faults.conftest import Team, children
+from tests.running.faults.conftest import Team
 from tests.running.faults.scaler import Scaler
-from tests.servers import Process, wait_until
+from tests.servers import Process, children, wait_until
 
 SCALE_DOWNS = int(os.environ.get("SCALE_DOWNS", "4"))
 BURST = int(os.environ.get("SCALE_BURST", "40"))  # tasks of half a second, for the time that a burst takes
