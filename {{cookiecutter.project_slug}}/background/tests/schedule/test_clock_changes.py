@@ -86,7 +86,8 @@ def test_a_moment_comes_once_also_in_the_hour_that_comes_twice(runs: Callable[..
     moment = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)  # half past two in Berlin, both
 
     # django-celery-beat reads the entry only 300 seconds before its moment.
-    sent = runs(AUTUMN + timedelta(hours=10), hours=8, look=240.0, moment={"schedule": clocked(moment), "one_off": True})
+    entry = {"schedule": clocked(moment), "one_off": True}
+    sent = runs(AUTUMN + timedelta(hours=10), hours=8, look=240.0, moment=entry)
 
     assert sent == {"moment": ["25 02:30"]}
     assert not PeriodicTask.objects.get(name="moment").enabled
