@@ -6,9 +6,12 @@ from typing import Any
 from celery import beat, platforms
 from celery.apps import beat as program
 from celery.signals import beat_embedded_init
+from celery.utils.log import get_logger
 from django.conf import settings
 
 from background.probe import heartbeat
+
+logger = get_logger(__name__)
 
 
 class Service(beat.Service):
@@ -33,7 +36,20 @@ class Service(beat.Service):
             self.say()
 
     def start(self, *args: Any, **kwargs: Any) -> None:
-        """Send what is due, and beside it the messages of the outbox. In eager mode there are none."""
+        """Send what is due, and beside it the messages of the outbox. In eager mode there are none.
+
+        Raises:
+            SystemExit: beat can't go on, for example because the database is away when it starts. The log says why.
+        """
+        try:
+            self.start_threads()
+            super().start(*args, **kwargs)
+        except Exception:
+            # Celery would raise it on, and Python write it a second time, through the log and in hundreds of pieces.
+            logger.critical("beat ends with an error.", exc_info=True)
+            raise SystemExit(1) from None
+
+    def start_threads(self) -> None:
         if not self.app.conf.task_always_eager:
             from background.outbox.relay import Relay  # here, because it needs models
 
@@ -45,7 +61,6 @@ class Service(beat.Service):
 
         self.reporter = BeatReporter(self.scheduler)
         self.reporter.start()
-        super().start(*args, **kwargs)
 
     def sync(self) -> None:
         """Let the threads end before the lease is given back."""

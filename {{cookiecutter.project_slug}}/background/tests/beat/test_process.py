@@ -1,6 +1,9 @@
-"""A beat that is asked to stop finishes its work, and one without a broker refuses to start in production."""
+"""A beat that is asked to stop finishes its work, and one that can't start says why."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -56,3 +59,23 @@ def test_an_eager_beat_refuses_in_production(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(("eager", "debug"), [(True, True), (False, False)])
 def test_beat_does_not_refuse_elsewhere(eager: bool, debug: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert start(eager, debug, monkeypatch) == ["Celery's"]
+
+
+def test_a_beat_without_its_database_ends_with_one_error() -> None:
+    beat = subprocess.run(
+        [sys.executable, "-m", "celery", "--app", "config", "beat"],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings.development",
+            "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+            "DATABASE_URL": "sqlite:////no/such/folder/db.sqlite3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert beat.returncode == 1
+    assert beat.stderr.count("beat ends with an error") == 1
+    assert beat.stderr.rstrip().endswith("unable to open database file")
+    assert "celery.redirected" not in beat.stderr
