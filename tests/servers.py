@@ -272,7 +272,10 @@ def postgresql_server(data: Path, port: int, log: Path) -> Iterator[Process]:
     command = [postgresql_program("postgres"), "-D", str(data), "-p", str(port), *options]
     with running(command, data, os.environ, log, owner_of_databases()) as server:
         server.wait_for(lambda: "ready to accept" in server.output(), f"PostgreSQL on port {port}")
-        yield server
+        try:
+            yield server
+        finally:
+            server.stop(signal.SIGINT)  # asked by SIGTERM, it would wait for its clients to go
 
 
 INITDB = ("--username", "postgres", "--auth", "trust", "--encoding", "UTF8")
