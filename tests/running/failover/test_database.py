@@ -92,6 +92,8 @@ def test_the_database_is_lost_again_and_again(
         own.beat() as beat,
         own.process("sender", "-c", SEND) as sender,
     ):
+        # To start, beat needs the database.
+        wait_until(lambda: "Sending due task each second" in beat.output(), "the schedule")
         for _ in range(FAILOVERS):
             sent = sender.output().count("sent")
             wait_until(lambda: sender.output().count("sent") > sent + 20, "rows", 60)  # noqa: B023 - it is called here

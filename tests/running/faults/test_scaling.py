@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,11 @@ def test_workers_that_are_stopped_while_they_work_lose_nothing(team: Team, recor
     with Scaler(team, 1, MOST, 8) as scaler:
         while scaler.stopped < SCALE_DOWNS:
             before = scaler.stopped
-            for count, seconds in ((60, 0.2), (6, random.uniform(4, 8)), (2, 14.0)):
-                team.send(count, seconds, first=sent)
-                sent += count
-            scaler.until(lambda before=before: scaler.stopped >= before + 2, "workers are stopped", 120)  # type: ignore[misc]
+            with ExitStack() as senders:  # while the scaler looks, or one worker would do it all meanwhile
+                for count, seconds in ((60, 0.2), (6, random.uniform(4, 8)), (2, 14.0)):
+                    senders.enter_context(team.sending(count, seconds, first=sent))
+                    sent += count
+                scaler.until(lambda before=before: scaler.stopped >= before + 2, "workers are stopped", 120)  # type: ignore[misc]
         scaler.until(lambda: len(team.ledger.count("end")) >= sent, f"{sent} tasks", 120)
         scaler.until(lambda: not scaler.stopping, "the end of the last worker", 60)
 
