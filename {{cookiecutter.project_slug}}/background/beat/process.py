@@ -36,7 +36,7 @@ class Service(beat.Service):
             self.say()
 
     def start(self, *args: Any, **kwargs: Any) -> None:
-        """Send what is due, and beside it the messages of the outbox. In eager mode there are none.
+        """Send what is due.
 
         Raises:
             SystemExit: beat can't go on, for example because the database is away when it starts. The log says why.
@@ -50,6 +50,7 @@ class Service(beat.Service):
             raise SystemExit(1) from None
 
     def start_threads(self) -> None:
+        """Send the messages of the outbox and report to the overview meanwhile. In eager mode there are no messages."""
         if not self.app.conf.task_always_eager:
             from background.outbox.relay import Relay  # here, because it needs models
 
