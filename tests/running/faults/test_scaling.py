@@ -29,11 +29,13 @@ def test_workers_that_are_stopped_while_they_work_lose_nothing(team: Team, recor
     with Scaler(team, 1, MOST, 8) as scaler:
         while scaler.stopped < SCALE_DOWNS:
             before = scaler.stopped
-            with ExitStack() as senders:  # while the scaler looks, or one worker would do it all meanwhile
+            with ExitStack() as stack:  # while the scaler looks, or one worker would do it all meanwhile
+                senders = []
                 for count, seconds in ((60, 0.2), (6, random.uniform(4, 8)), (2, 14.0)):
-                    senders.enter_context(team.sending(count, seconds, first=sent))
+                    senders.append(stack.enter_context(team.sending(count, seconds, first=sent)))
                     sent += count
                 scaler.until(lambda before=before: scaler.stopped >= before + 2, "workers are stopped", 120)  # type: ignore[misc]
+                assert [sender.popen.poll() for sender in senders] == [0, 0, 0]
         scaler.until(lambda: len(team.ledger.count("end")) >= sent, f"{sent} tasks", 120)
         scaler.until(lambda: not scaler.stopping, "the end of the last worker", 60)
 

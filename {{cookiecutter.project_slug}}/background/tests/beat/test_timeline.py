@@ -206,7 +206,7 @@ def test_the_heap_does_not_grow_with_the_number_of_edits(scheduler: Scheduler) -
     row = make("a")
     scheduler.tick()
 
-    for number in range(150):
+    for number in range(250):
         row.args = f"[{number}]"
         row.save()
         scheduler.tick()
