@@ -67,7 +67,7 @@ def test_a_beat_without_its_database_ends_with_one_error() -> None:
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
-            "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+            "CELERY_BROKER_URL": "",
             "DATABASE_URL": "sqlite:////no/such/folder/db.sqlite3",
         },
         capture_output=True,
