@@ -8,10 +8,8 @@ BIN := $(VENV)/$(if $(WINDOWS),Scripts,bin)
 HERE := $(if $(filter /%,$(VENV)),,$(CURDIR)/)
 TOOLS := $(VENV)/.constraints.txt
 DEMO := demo/my_project
-# How many tests run side by side.
-JOBS ?= 2
-# And of the faults, which mostly wait.
-FAULT_JOBS ?= 3
+# How many tests run side by side. They wait for a third of their time: three fill two cores.
+JOBS ?= 3
 
 # Whether commands that are pasted into this terminal find a uv.
 OWN_UV := $(shell command -v uv)
@@ -42,7 +40,7 @@ demo: $(TOOLS) ## Bake a project with the default answers into demo/, install it
 	@echo "  make -C $(DEMO) run$(if $(OWN_UV),, UV='$(HERE)$(BIN)/uv')"
 
 test: lint ## Run all checks and tests of the template
-	$(BIN)/pytest --numprocesses $(JOBS)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 test-generation: $(TOOLS) ## Bake and read: answers, .env, Compose, layout (seconds)
 	$(BIN)/pytest --numprocesses $(JOBS) tests/generation
@@ -54,7 +52,7 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 	$(BIN)/pytest tests/running
 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
-	$(BIN)/pytest --numprocesses $(FAULT_JOBS) --dist worksteal -m faults tests/running
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m faults tests/running
 
 test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load, and count the tasks (an hour and a half)
 	KILLS=$(or $(KILLS),500) STOPS=$(or $(STOPS),20) REQUESTS=$(or $(REQUESTS),12) \

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from tests.baking import MAKE, Project
 from tests.conftest import missing
 
 START_SECONDS = 120.0  # RabbitMQ on two busy cores takes about 15
@@ -239,6 +241,48 @@ def rabbitmq_queues(folder: Path, vhost: str, *columns: str) -> list[str]:
         text=True,
     )
     return listed.stdout.splitlines()
+
+
+@contextmanager
+def broker_of(project: Project, name: str, folder: Path) -> Iterator[int]:
+    """The broker that a project was baked for, whose port is changed in .env, as its owner would; yields that port."""
+    variables = {name: str(value or "") for name, value in project.variables().items()}
+    with ExitStack() as stack:
+        if name == "rabbitmq":
+            port = stack.enter_context(rabbitmq(folder, "my_project", variables["RABBITMQ_PASSWORD"]))
+        else:
+            port = stack.enter_context(redis(folder, f"{name}-server"))
+        for url in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+            project.set_env(**{url: re.sub(r":(5672|6379)/", f":{port}/", variables[url])})
+        yield port
+
+
+def run_tests_through_broker(project: Project, target: str) -> str:
+    """Run the project's own tests, none of which may miss a worker, through the broker of its .env; what they printed."""
+    variables = project.variables()
+    urls = [f"{name}={variables[name]}" for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")]
+
+    tests = project.run(*MAKE, target, *urls, PYTEST_ADDOPTS="-rs").stdout
+
+    assert " passed" in tests
+    assert "To run this through a worker" not in tests  # why such a test is skipped
+    return tests
+
+
+# Everything that Redis or Valkey holds for tests: queues, bindings and results.
+KEYS_OF_TESTS = """
+from redis import Redis
+from django.conf import settings
+urls = [settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND]
+print(*(key.decode() for url in urls for key in Redis.from_url(url).scan_iter("*tests-*")))
+"""
+
+
+def queues_of_tests(project: Project, folder: Path) -> list[str]:
+    """What a broker that ``broker_of`` runs in ``folder`` holds for a run of the project's own tests."""
+    if "amqp" in str(project.variables()["CELERY_BROKER_URL"]):
+        return [name for name in rabbitmq_queues(folder, "my_project") if name.startswith("tests-")]
+    return project.python(KEYS_OF_TESTS).split()
 
 
 def owner_of_databases() -> str:

@@ -7,9 +7,11 @@ import pytest
 
 from tests.baking import Project
 from tests.covering import INSTALLED, Variant, name_of
-from tests.servers import postgresql
+from tests.servers import broker_of, postgresql, queues_of_tests, run_tests_through_broker
 
 Installed = Callable[..., Project]
+# Where the tests that ask for a worker get one, through each broker, with either database.
+THROUGH = {"redis": "postgresql", "valkey": "sqlite", "rabbitmq": "postgresql"}
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +20,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=INSTALLED, ids=name_of)
-def project(installed: Installed, tmp_path: Path, request: pytest.FixtureRequest) -> Project:
-    variant: Variant = request.param
-    project = installed(tmp_path, **variant)
-    if variant["database"] == "postgresql":
+@pytest.mark.parametrize("variant", INSTALLED, ids=name_of)
+def test_the_project_s_own_checks_and_tests_pass(
+    variant: Variant, installed: Installed, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    broker, database = variant["broker"], variant["database"]
+    project = installed(tmp_path / "project", **variant)
+    if database == "postgresql":
         port = request.getfixturevalue("server")
         project.set_env(DATABASE_URL=f"postgresql://postgres@127.0.0.1:{port}/my_project")
-    return project
 
-
-def test_the_project_s_own_checks_and_tests_pass(project: Project) -> None:
-    checks, tests = project.make("check").stdout, project.make("test-all").stdout
+    checks = project.make("check").stdout
+    if THROUGH.get(broker) == database:
+        with broker_of(project, broker, tmp_path):
+            tests = run_tests_through_broker(project, "test-all")
+            assert queues_of_tests(project, tmp_path) == []
+    else:
+        tests = project.make("test-all").stdout
 
     assert "No changes detected" in checks
     assert "no issues" in checks

@@ -8,7 +8,7 @@ import pytest
 
 from tests.baking import CHOICES, MAKE, Project
 from tests.running.site import Site
-from tests.servers import Process, free_port, rabbitmq, rabbitmq_queues, redis, running, wait_until
+from tests.servers import Process, broker_of, free_port, queues_of_tests, run_tests_through_broker, running, wait_until
 
 Installed = Callable[..., Project]
 # How a person starts the three: each in a terminal of its own, or all in one.
@@ -29,13 +29,6 @@ from users.models import User
 for n in range(2):
     User.objects.create_user(f"user{n}", f"user{n}@example.com")
 """
-# Everything that Redis or Valkey holds for tests: queues, bindings and results.
-KEYS_OF_TESTS = """
-from redis import Redis
-from django.conf import settings
-urls = [settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND]
-print(*(key.decode() for url in urls for key in Redis.from_url(url).scan_iter("*tests-*")))
-"""
 WELCOMED = "from base.models import WelcomeMail; print(WelcomeMail.objects.exclude(sent_at=None).count())"
 
 
@@ -49,20 +42,6 @@ class Team:
         return "".join(process.output() for process in self.processes)
 
 
-def start_broker(stack: ExitStack, broker: str, project: Project, folder: Path) -> None:
-    """Start the broker, and change the port in the lines of .env that name it, as its owner would."""
-    variables = project.variables()
-    if broker == "rabbitmq":
-        port = stack.enter_context(rabbitmq(folder, "my_project", str(variables["RABBITMQ_PASSWORD"])))
-    else:
-        port = stack.enter_context(redis(folder, f"{broker}-server"))
-    names = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
-    ports = (":5672/", ":6379/")
-    for name in names:
-        value = str(variables[name] or "")
-        project.set_env(**{name: value.replace(ports[broker != "rabbitmq"], f":{port}/")})
-
-
 @pytest.fixture(scope="module", params=[broker for broker in CHOICES["broker"] if broker != "none"])
 def team(
     installed: Installed, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
@@ -70,7 +49,7 @@ def team(
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
         project = installed(folder / "project", broker=request.param)
-        start_broker(stack, request.param, project, folder)
+        stack.enter_context(broker_of(project, request.param, folder))
         project.make("migrate")
         project.python(EVERY_TWO_SECONDS)
         port = free_port()
@@ -118,26 +97,14 @@ def test_a_mail_that_is_enqueued_with_its_user_is_sent(team: Team) -> None:
     wait_until(lambda: team.project.python(WELCOMED).strip() == "2", "the mails")
 
 
-def test_the_project_s_own_tests_pass_through_the_broker(team: Team) -> None:
-    """On queues of their own, beside the worker that runs, and of which nothing is left."""
-    variables = team.project.variables()
-    urls = (f"{name}={variables[name]}" for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"))
-
+def test_the_project_s_own_tests_pass_beside_the_worker_that_runs(team: Team) -> None:
+    """On queues of their own, of which nothing is left; `test_check_and_test.py` has those of background/ too."""
     reports = team.output().count("Task base.tasks.build_report")
 
-    tests = team.project.run(*MAKE, "test-all", *urls, PYTEST_ADDOPTS="-rs").stdout
+    run_tests_through_broker(team.project, "test")
 
-    assert " passed" in tests
-    assert "To run this through a worker" not in tests  # what needs Redis is skipped where it is not installed
     assert team.output().count("Task base.tasks.build_report") == reports
-    assert queues_of_tests(team) == []
-
-
-def queues_of_tests(team: Team) -> list[str]:
-    """What the broker holds for a run of the project's tests."""
-    if "amqp" in str(team.project.variables()["CELERY_BROKER_URL"]):
-        return [name for name in rabbitmq_queues(team.folder, "my_project") if name.startswith("tests-")]
-    return team.project.python(KEYS_OF_TESTS).split()
+    assert queues_of_tests(team.project, team.folder) == []
 
 
 def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:
