@@ -10,6 +10,8 @@ TOOLS := $(VENV)/.constraints.txt
 DEMO := demo/my_project
 # How many tests run side by side. They wait for a third of their time: three fill two cores.
 JOBS ?= 3
+# And of the faults, which wait longer.
+FAULT_JOBS ?= 4
 
 # Whether commands that are pasted into this terminal find a uv.
 OWN_UV := $(shell command -v uv)
@@ -52,7 +54,7 @@ test-running: $(TOOLS) ## Run baked projects for real: broker, worker, beat and 
 	$(BIN)/pytest tests/running
 
 test-faults: $(TOOLS) ## Kill, freeze and restart workers, brokers and beats, and count the tasks (twenty minutes)
-	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m faults tests/running
+	$(BIN)/pytest --numprocesses $(FAULT_JOBS) --dist worksteal -m faults tests/running
 
 test-kills: $(TOOLS) ## Kill and stop workers hundreds of times under full load, and count the tasks (an hour and a half)
 	KILLS=$(or $(KILLS),500) STOPS=$(or $(STOPS),20) REQUESTS=$(or $(REQUESTS),12) \
