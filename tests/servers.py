@@ -246,7 +246,7 @@ def rabbitmq_queues(folder: Path, vhost: str, *columns: str) -> list[str]:
 @contextmanager
 def broker_of(project: Project, name: str, folder: Path) -> Iterator[int]:
     """The broker that a project was baked for, whose port is changed in .env, as its owner would; yields that port."""
-    variables = {name: str(value or "") for name, value in project.variables().items()}
+    variables = {key: str(value or "") for key, value in project.variables().items()}
     with ExitStack() as stack:
         if name == "rabbitmq":
             port = stack.enter_context(rabbitmq(folder, "my_project", variables["RABBITMQ_PASSWORD"]))

@@ -11,3 +11,5 @@ LOGGING = logging_as(JSON)
 if KIND not in ("logs", "all"):
     DJANGO_STRUCTLOG_CELERY_ENABLED = False
     LOGGING["formatters"]["line"] = {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+if KIND == "received":
+    LOGGING["loggers"]["celery.worker.strategy"]["level"] = "INFO"
