@@ -4,7 +4,6 @@ import json
 import os
 import pwd
 import random
-import re
 import secrets
 import shutil
 import signal
@@ -243,24 +242,30 @@ def rabbitmq_queues(folder: Path, vhost: str, *columns: str) -> list[str]:
     return listed.stdout.splitlines()
 
 
+# The variables of .env by which a project finds its broker.
+BROKER_URLS = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+
+
 @contextmanager
-def broker_of(project: Project, name: str, folder: Path) -> Iterator[int]:
-    """The broker that a project was baked for, whose port is changed in .env, as its owner would; yields that port."""
+def broker_of(project: Project, name: str, folder: Path) -> Iterator[None]:
+    """The broker that a project was baked for, whose port is changed in .env, as its owner would."""
     variables = {key: str(value or "") for key, value in project.variables().items()}
-    with ExitStack() as stack:
-        if name == "rabbitmq":
-            port = stack.enter_context(rabbitmq(folder, "my_project", variables["RABBITMQ_PASSWORD"]))
-        else:
-            port = stack.enter_context(redis(folder, f"{name}-server"))
-        for url in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
-            project.set_env(**{url: re.sub(r":(5672|6379)/", f":{port}/", variables[url])})
-        yield port
+    is_rabbitmq = name == "rabbitmq"
+    broker = (
+        rabbitmq(folder, "my_project", variables["RABBITMQ_PASSWORD"])
+        if is_rabbitmq
+        else redis(folder, f"{name}-server")
+    )
+    with broker as port:
+        default = ":5672/" if is_rabbitmq else ":6379/"
+        project.set_env(**{url: variables[url].replace(default, f":{port}/") for url in BROKER_URLS})
+        yield
 
 
 def run_tests_through_broker(project: Project, target: str) -> str:
     """Run the project's own tests, none of which may miss a worker, through the broker of its .env; what they printed."""
     variables = project.variables()
-    urls = [f"{name}={variables[name]}" for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")]
+    urls = [f"{name}={variables[name]}" for name in BROKER_URLS]
 
     tests = project.run(*MAKE, target, *urls, PYTEST_ADDOPTS="-rs").stdout
 
