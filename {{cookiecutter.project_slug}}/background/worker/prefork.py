@@ -8,13 +8,18 @@ systemd and terminals send a signal to all processes of a worker. SIGTERM ends a
 only the worker is asked to stop, and its processes are ended by SIGQUIT, which the worker sends.
 """
 
+import gc
+import heapq
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from billiard.context import Process
 from celery.concurrency import asynpool, prefork
+
+MANY = 1000  # entries of a timer, from which on it is looked through
 
 
 class ForkProcess(Process):
@@ -39,12 +44,31 @@ class Pool(asynpool.AsynPool):
     """The processes, and the tasks that they have."""
 
     Worker = PoolWorker
+    on_timeout_set: Callable[..., None]  # called when a process begins a task with a time limit
+    many = MANY
 
     def Process(self, *args: Any, **kwargs: Any) -> ForkProcess:  # noqa: N802 - as billiard has it
         return ForkProcess(*args, **kwargs)
 
     def terminate_job(self, pid: int, sig: int | None = None) -> None:
         super().terminate_job(pid, signal.SIGQUIT if sig in (None, signal.SIGTERM) else sig)
+
+    def _create_timelimit_handlers(self, hub: Any) -> None:
+        """Forget the time limit of a task that has ended.
+
+        Celery 5.7.0 only marks its entry in the timer, which keeps it until the limit would have passed. With 270
+        seconds and a thousand tasks a second these are 270,000 entries, of which each takes 0.6 KB, and which the
+        collector of garbage goes through (https://github.com/celery/celery/issues/5200).
+        """
+        super()._create_timelimit_handlers(hub)
+        begin = self.on_timeout_set
+
+        def on_timeout_set(*args: Any) -> None:
+            if len(hub.timer) > self.many:
+                self.many = MANY + 2 * forget_cancelled(hub.timer)
+            begin(*args)
+
+        self.on_timeout_set = on_timeout_set
 
     def flush(self) -> None:
         """Forget the tasks that no process has. A task that was written to a process counts as accepted by it."""
@@ -58,7 +82,25 @@ class Pool(asynpool.AsynPool):
                 job._accepted = job._time_accepted is not None
 
 
+def forget_cancelled(timer: Any) -> int:
+    """Take cancelled entries out of a timer; return how many are left."""
+    timer._queue[:] = [each for each in timer._queue if not each.entry.canceled]
+    heapq.heapify(timer._queue)
+    return len(timer)
+
+
 class TaskPool(prefork.TaskPool):
     """Celery's pool, with the processes above."""
 
     Pool = Pool
+
+    def on_start(self) -> None:
+        """Start the processes. What is in memory now stays, so no collector of garbage need go through it.
+
+        Celery collects garbage before it starts each process (``AsynPool._create_worker_process``). That writes to all that
+        the worker has in memory, which the processes before it share no longer. Four processes and their worker took
+        237 MB so, and take 136 MB.
+        https://docs.python.org/3/library/gc.html#gc.freeze
+        """
+        gc.freeze()
+        super().on_start()
