@@ -73,7 +73,7 @@ def start() -> None:
     if not settings.CELERY_TASK_ALWAYS_EAGER:
         entry_due.connect(announce, dispatch_uid="background.sentry")
         entry_sent.connect(report_begin, dispatch_uid="background.sentry")
-        attempt_ended.connect(report_end, dispatch_uid="background.sentry")
+        attempt_ended.add(report_end)
 
 
 def without_query(event: Any, hint: Any) -> Any:
@@ -123,7 +123,7 @@ def report_begin(entry: Any, **others: Any) -> None:
         capture_checkin(monitor_slug=slug, check_in_id=headers[CHECK_IN], monitor_config=config, status=status)
 
 
-def report_end(request: Any, outcome: str, runtime: float | None, exception: str, **others: Any) -> None:
+def report_end(request: Any, outcome: str, runtime: float | None, exception: str) -> None:
     """Report what ended a task from outside, and how the run of an entry has ended. One that is tried again has not."""
     if exception in FROM_OUTSIDE:
         with scope_of(request.name, request.id):

@@ -2,6 +2,7 @@
 
 import os
 
+from background.worker import log_ids
 from config.settings.logs import JSON, logging_as
 from config.settings.production import *
 
@@ -10,6 +11,7 @@ CELERY_WORKER_SEND_TASK_EVENTS = CELERY_TASK_SEND_SENT_EVENT = KIND == "events"
 LOGGING = logging_as(JSON)
 if KIND not in ("logs", "all"):
     DJANGO_STRUCTLOG_CELERY_ENABLED = False
+    log_ids.listen = lambda: None
     LOGGING["formatters"]["line"] = {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
 if KIND == "received":
     LOGGING["loggers"]["celery.worker.strategy"]["level"] = "INFO"
