@@ -78,12 +78,14 @@ class Endpoint:
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self.text = ""
+        self.delay = 0.0  # seconds until it answers
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 endpoint.keep(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+                time.sleep(endpoint.delay)
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(b"{}")
@@ -182,6 +184,20 @@ def test_errors_and_runs_are_reported_and_nothing_personal(processes: Processes,
     assert endpoint.check_ins("too-often") == {}
     assert PERSONAL not in endpoint.text
     assert {item["environment"] for item in endpoint.items if item["kind"] == "event"} == {"development"}
+
+
+def test_what_waits_to_be_reported_is_reported_once(processes: Processes, endpoint: Endpoint) -> None:
+    """A process of the pool that is replaced begins with all that its worker has in memory, also with what that is to report."""
+    endpoint.delay = 1.0
+    died = "base.tasks.die: WorkerLostError"
+    with processes.worker(SENTRY_DSN=endpoint.dsn):
+        processes.python("[die.apply_async(retries=3) for _ in range(4)]")
+        wait_until(lambda: endpoint.errors().count(died) >= 4, "the processes that were lost", 60)
+        endpoint.delay = 0.0
+        processes.python("[fail.delay('') for _ in range(8)]")
+        wait_until(lambda: endpoint.errors().count("ValueError") >= 8, "the errors", 60)
+
+    assert Counter(endpoint.errors()) == {died: 4, "ValueError": 8}
 
 
 def test_a_run_that_can_t_be_sent_has_not_begun(processes: Processes, endpoint: Endpoint, broker: Process) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import sentry_sdk
 from celery.schedules import crontab, schedule
-from celery.signals import task_failure
+from celery.signals import task_failure, worker_process_init
 from django.conf import settings
 from django.utils.text import slugify
 from sentry_sdk.crons import MonitorStatus, capture_checkin
@@ -48,6 +48,21 @@ SAID_ALREADY = (
 
 def start() -> None:
     """Report errors of this process from now on, and the runs of entries if it is a beat or a worker."""
+    connect()
+    for name in SAID_ALREADY:
+        ignore_logger(name)
+        ignore_logger_for_sentry_logs(name)
+    # A process of a pool begins with what its worker has yet to report, and would report it once more.
+    worker_process_init.connect(connect, dispatch_uid="background.sentry")
+    task_failure.connect(report_failure, dispatch_uid="background.sentry")
+    if not settings.CELERY_TASK_ALWAYS_EAGER:
+        entry_due.connect(announce, dispatch_uid="background.sentry")
+        entry_sent.connect(report_begin, dispatch_uid="background.sentry")
+        attempt_ended.add(report_end)
+
+
+def connect(**others: Any) -> None:
+    """Report to ``SENTRY_DSN``, with nothing that waits to be reported."""
     is_personal, is_traced = settings.SENTRY_SEND_PII, settings.SENTRY_TRACES_SAMPLE_RATE > 0
     # A worker writes lines all the time. As a step on the way to an error only a warning counts. Sentry's own log
     # gets none: to see for each line that it is off would take 2 % of a worker's throughput.
@@ -66,14 +81,6 @@ def start() -> None:
         before_send=None if is_personal else without_query,
         before_send_transaction=None if is_personal else without_query,
     )
-    for name in SAID_ALREADY:
-        ignore_logger(name)
-        ignore_logger_for_sentry_logs(name)
-    task_failure.connect(report_failure, dispatch_uid="background.sentry")
-    if not settings.CELERY_TASK_ALWAYS_EAGER:
-        entry_due.connect(announce, dispatch_uid="background.sentry")
-        entry_sent.connect(report_begin, dispatch_uid="background.sentry")
-        attempt_ended.add(report_end)
 
 
 def without_query(event: Any, hint: Any) -> Any:
