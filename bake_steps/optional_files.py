@@ -17,6 +17,7 @@ MONITORING = (
     "background/tests/metrics/__init__.py",
     "background/tests/metrics/test_site.py",
     "background/tests/metrics/test_server.py",
+    "background/tests/metrics/test_worker.py",
     "deploy/monitoring/alertmanager.yml",
     "deploy/monitoring/alerts.yml",
     "deploy/monitoring/alerts_test.yml",
