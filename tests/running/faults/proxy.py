@@ -57,12 +57,11 @@ class Proxy:
                 if not self.is_last(request):
                     server.sendall(request)
                     continue
+                self.killed.set()  # from now on no answer is passed on
                 if self.executes:
-                    self.killed.set()  # from now on no answer is passed on
                     server.sendall(request)
                     time.sleep(0.1)
                 self.kill()
-                self.killed.set()
                 return
 
     def to_client(self, client: socket.socket, server: socket.socket) -> None:
