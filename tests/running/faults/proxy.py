@@ -66,8 +66,9 @@ class Proxy:
 
     def to_client(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError), client, server:
-            while (answer := server.recv(1 << 20)) and not self.killed.is_set():
-                client.sendall(answer)
+            while answer := server.recv(1 << 20):
+                if not self.killed.is_set():  # a worker that waits does not end before it is killed
+                    client.sendall(answer)
 
 
 @contextmanager
