@@ -98,8 +98,8 @@ class TaskPool(prefork.TaskPool):
         """Start the processes. What is in memory now stays, so no collector of garbage need go through it.
 
         Celery collects garbage before it starts each process (``AsynPool._create_worker_process``). That writes to all that
-        the worker has in memory, which the processes before it share no longer. Four processes and their worker took
-        237 MB so, and take 136 MB.
+        the worker has in memory, which the processes before it share no longer. Four idle processes and their worker
+        took 234 MB so, and take 133 MB (benchmarks/throughput of the template).
         https://docs.python.org/3/library/gc.html#gc.freeze
         """
         gc.freeze()
