@@ -274,20 +274,20 @@ def run_tests_through_broker(project: Project, target: str) -> str:
     return tests
 
 
-# Everything that Redis or Valkey holds for tests: queues, bindings and results.
-KEYS_OF_TESTS = """
+# The names of queues, bindings, results and whatever else Redis or Valkey holds.
+KEYS = """
 from redis import Redis
 from django.conf import settings
 urls = [settings.CELERY_BROKER_URL, settings.CELERY_RESULT_BACKEND]
-print(*(key.decode() for url in urls for key in Redis.from_url(url).scan_iter("*tests-*")))
+print(*(key.decode() for url in urls for key in Redis.from_url(url).scan_iter()))
 """
 
 
-def queues_of_tests(project: Project, folder: Path) -> list[str]:
-    """What a broker that ``broker_of`` runs in ``folder`` holds for a run of the project's own tests."""
+def names_in_broker(project: Project, folder: Path) -> list[str]:
+    """What a broker that ``broker_of`` runs in ``folder`` holds: names of queues, or of all keys of Redis."""
     if "amqp" in str(project.variables()["CELERY_BROKER_URL"]):
-        return [name for name in rabbitmq_queues(folder, "my_project") if name.startswith("tests-")]
-    return project.python(KEYS_OF_TESTS).split()
+        return rabbitmq_queues(folder, "my_project")
+    return project.python(KEYS).split()
 
 
 def owner_of_databases() -> str:

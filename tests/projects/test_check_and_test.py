@@ -7,7 +7,7 @@ import pytest
 
 from tests.baking import Project
 from tests.covering import INSTALLED, Variant, name_of
-from tests.servers import broker_of, postgresql, queues_of_tests, run_tests_through_broker
+from tests.servers import broker_of, names_in_broker, postgresql, run_tests_through_broker
 
 Installed = Callable[..., Project]
 # Where the tests that ask for a worker get one, through each broker, with either database.
@@ -34,7 +34,9 @@ def test_the_project_s_own_checks_and_tests_pass(
     if THROUGH.get(broker) == database:
         with broker_of(project, broker, tmp_path):
             tests = run_tests_through_broker(project, "test-all")
-            assert queues_of_tests(project, tmp_path) == []
+            # But the queues of RabbitMQ for tasks with a countdown, which every project of a vhost shares.
+            left = [name for name in names_in_broker(project, tmp_path) if not name.startswith("celery_delayed_")]
+            assert left == []
     else:
         tests = project.make("test-all").stdout
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.baking import CHOICES, MAKE, Project
 from tests.running.site import Site
-from tests.servers import Process, broker_of, free_port, queues_of_tests, run_tests_through_broker, running, wait_until
+from tests.servers import Process, broker_of, free_port, names_in_broker, run_tests_through_broker, running, wait_until
 
 Installed = Callable[..., Project]
 # How a person starts the three: each in a terminal of its own, or all in one.
@@ -104,7 +104,7 @@ def test_the_project_s_own_tests_pass_beside_the_worker_that_runs(team: Team) ->
     run_tests_through_broker(team.project, "test")
 
     assert team.output().count("Task base.tasks.build_report") == reports
-    assert queues_of_tests(team.project, team.folder) == []
+    assert [name for name in names_in_broker(team.project, team.folder) if "tests-" in name] == []
 
 
 def test_the_seeded_schedule_is_in_the_database(team: Team) -> None:
