@@ -1,4 +1,4 @@
-"""The pool of processes, when its worker is stopped or loses its broker.
+"""The pool of processes, when its worker is stopped or loses its broker, and when a process ends.
 
 Celery 5.7.0 forgets each task that no process has accepted yet, also one that was already written to a process
 (``AsynPool.flush``). The process runs it, and no one reads that it is done. So its message is given back and it runs again,
@@ -6,6 +6,10 @@ and the process waits for 30 seconds to be heard (``billiard.pool.Worker._ensure
 
 systemd and terminals send a signal to all processes of a worker. SIGTERM ends a process of Celery's pool with its task. Here
 only the worker is asked to stop, and its processes are ended by SIGQUIT, which the worker sends.
+
+A process is replaced when it has run its number of tasks, has taken too much memory, or was ended with its task. Until then a
+part of the worker does nothing: in Celery's pool for a second, if SIGTERM is ignored, and in one case of two for up to five
+more.
 """
 
 import gc
@@ -20,6 +24,7 @@ from billiard.context import Process
 from celery.concurrency import asynpool, prefork
 
 MANY = 1000  # entries of a timer, from which on it is looked through
+SOON = 0.05  # seconds, in which a process that closes its files has ended
 
 
 class ForkProcess(Process):
@@ -38,6 +43,15 @@ class PoolWorker(asynpool.Worker):
     def after_fork(self) -> None:
         super().after_fork()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
+        """End this process. billiard asks the worker for a SIGTERM, which is ignored here, and waits a second for it."""
+        code = int(exc is not None) if exitcode is None else exitcode
+        try:
+            if self.on_exit:
+                self.on_exit(pid, code)
+        finally:
+            os._exit(code)
 
 
 class Pool(asynpool.AsynPool):
@@ -69,6 +83,16 @@ class Pool(asynpool.AsynPool):
             begin(*args)
 
         self.on_timeout_set = on_timeout_set
+
+    def _event_process_exit(self, hub: Any, proc: Any) -> None:
+        """Replace a process that has ended.
+
+        Celery 5.7.0 looks once when the process has closed its files. The system says shortly after this that it has ended,
+        and Celery would see that up to five seconds later (https://github.com/celery/celery/issues/9588).
+        """
+        super()._event_process_exit(hub, proc)
+        if proc in self._pool:
+            hub.call_later(SOON, self._event_process_exit, hub, proc)
 
     def flush(self) -> None:
         """Forget the tasks that no process has. A task that was written to a process counts as accepted by it."""
