@@ -1,4 +1,4 @@
-"""A process of the pool that has ended is replaced when it ends."""
+"""A process of the pool that has ended is replaced when it ends, and its successor has all that it needs."""
 
 import shutil
 import time
@@ -9,7 +9,7 @@ import pytest
 from tests.running.faults.conftest import HERE, Team
 from tests.servers import wait_until
 
-TASKS = 40
+TASKS = 100
 CANCELLED = 6
 LONG = "print(recorded.work.delay(-1, 20).id)"
 CANCEL = """
@@ -50,6 +50,18 @@ def test_the_process_of_a_cancelled_task_is_replaced(team_without_timer: Team) -
             team.wait_until_done(60, number + 1)
 
     assert team.ledger.count("start")[-1] == CANCELLED
+
+
+@pytest.mark.parametrize("kind", ["redis"], indirect=True, scope="session")
+def test_a_process_that_begins_while_its_worker_writes_has_the_database(team: Team) -> None:
+    """SQLite's locks are copied with the process, and nobody would open the copies."""
+    shutil.copy(HERE / "project/always_reporting.py", team.project.path)
+    team.run(f"for number in range({TASKS}): recorded.ask_database.delay(number); recorded.note('sent', number)")
+    with team.worker(2, "--max-tasks-per-child", "1", app="always_reporting") as worker:
+        team.wait_until_done(120, TASKS)
+
+    print(f"{TASKS} tasks, each in a process of its own that began while its worker wrote")
+    assert "database is locked" not in worker.output()
 
 
 def has_begun(team: Team, times: int) -> bool:

@@ -29,6 +29,39 @@ FORGOTTEN = timedelta(minutes=10)  # until the row of a process that was killed 
 MEMORY = 10.0  # seconds between two looks at the memory, each of which takes the kernel about a millisecond a process
 MOST = 50  # tasks of a worker in its report
 WIDTH = 200  # characters of a task's arguments
+PATIENCE = 2.0  # seconds that the beginning of a process waits for a report that is being written
+
+
+class Writing:
+    """What lasts while a report is written. No process begins meanwhile, as it would have a copy of SQLite's locks.
+
+    No one opens that copy, so each task of the process would find its database locked.
+    https://www.sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_over = threading.local()  # .yes: whether the thread that forks has seen that no report is written
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
+
+    def before_fork(self) -> None:
+        """A database that is silent must not keep a worker from its work."""
+        self.is_over.yes = self.lock.acquire(timeout=PATIENCE)
+
+    def after_fork(self) -> None:
+        if self.is_over.yes:
+            self.lock.release()
+
+
+writing = Writing()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    after_fork = writing.after_fork
+    os.register_at_fork(before=writing.before_fork, after_in_parent=after_fork, after_in_child=after_fork)
 
 
 class Reporter(threading.Thread):
@@ -50,7 +83,8 @@ class Reporter(threading.Thread):
             pause = INTERVAL
             try:
                 if heartbeat.silence() < HANGS:
-                    self.write()
+                    with writing:
+                        self.write()
             except Exception as error:
                 if not self.is_in_trouble:
                     logger.warning("This process could not be reported: %s: %s", type(error).__name__, error)
@@ -58,20 +92,22 @@ class Reporter(threading.Thread):
                 django.db.connection.close()
             else:
                 self.is_in_trouble = False
-        with suppress(Exception):  # the row grows old by itself
+        with writing, suppress(Exception):  # the row grows old by itself
             RunningProcess.objects.filter(name=self.row.name).delete()
-        django.db.connection.close()
+            django.db.connection.close()
 
     def write(self) -> None:
         """Write the row. A process forks, and SQLite can't be carried across that, so there its connection is closed."""
         rows = RunningProcess.objects.filter(name=self.row.name)
         report = {"pid": os.getpid(), "host": socket.gethostname(), **self.describe()}
-        if not self.row.pk or not rows.update(seen=Now(), report=report):
-            RunningProcess.objects.filter(seen__lt=Now() - FORGOTTEN).delete()
-            new = {"kind": self.row.kind, "started": Now(), "seen": Now(), "report": report}
-            self.row, _ = RunningProcess.objects.update_or_create(name=self.row.name, defaults=new)
-        if django.db.connection.vendor == "sqlite":
-            django.db.connection.close()
+        try:
+            if not self.row.pk or not rows.update(seen=Now(), report=report):
+                RunningProcess.objects.filter(seen__lt=Now() - FORGOTTEN).delete()
+                new = {"kind": self.row.kind, "started": Now(), "seen": Now(), "report": report}
+                self.row, _ = RunningProcess.objects.update_or_create(name=self.row.name, defaults=new)
+        finally:
+            if django.db.connection.vendor == "sqlite":
+                django.db.connection.close()
 
     def stop(self) -> None:
         """Delete the row and end."""

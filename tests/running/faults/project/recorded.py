@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.worker.control import inspect_command
+from django.contrib.auth import get_user_model
 
 
 def note(event: str, number: int) -> None:
@@ -28,6 +29,14 @@ def work(number: int, seconds: float) -> None:
     """Take this many seconds."""
     note("start", number)
     time.sleep(seconds)
+    note("end", number)
+
+
+@shared_task
+def ask_database(number: int) -> None:
+    """Read from the database."""
+    note("start", number)
+    get_user_model().objects.count()
     note("end", number)
 
 
