@@ -200,6 +200,17 @@ def test_what_waits_to_be_reported_is_reported_once(processes: Processes, endpoi
     assert Counter(endpoint.errors()) == {died: 4, "ValueError": 8}
 
 
+def test_what_waits_is_reported_before_a_process_of_the_pool_is_replaced(
+    processes: Processes, endpoint: Endpoint
+) -> None:
+    endpoint.delay = 0.5
+    with processes.worker("--max-tasks-per-child", "2", SENTRY_DSN=endpoint.dsn) as worker:
+        processes.python("[fail.delay('') for _ in range(8)]")
+        wait_until(lambda: worker.output().count(" raised unexpected: ValueError") == 8, "the errors", 60)
+
+    assert Counter(endpoint.errors()) == {"ValueError": 8}
+
+
 def test_a_run_that_can_t_be_sent_has_not_begun(processes: Processes, endpoint: Endpoint, broker: Process) -> None:
     processes.python(ENTRIES)
     broker.popen.send_signal(signal.SIGSTOP)

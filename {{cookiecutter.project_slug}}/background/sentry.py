@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import sentry_sdk
 from celery.schedules import crontab, schedule
-from celery.signals import task_failure, worker_process_init
+from celery.signals import task_failure, worker_process_init, worker_process_shutdown
 from django.conf import settings
 from django.utils.text import slugify
 from sentry_sdk.crons import MonitorStatus, capture_checkin
@@ -27,6 +27,7 @@ from background.worker.attempt import attempt_ended
 
 LONGEST = 50  # characters of a monitor's name
 LATE = 2  # minutes after an entry's moment, until Sentry says that it was missed
+PATIENCE = 2.0  # seconds for which a process that ends waits for Sentry
 LONG = 30  # minutes until it says that the run takes too long
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))  # of an interval, in seconds. Sentry knows no part of a minute
 CHECK_IN, MONITOR = "sentry_check_in", "sentry_monitor"  # headers of an entry's message
@@ -54,6 +55,7 @@ def start() -> None:
         ignore_logger_for_sentry_logs(name)
     # A process of a pool begins with what its worker has yet to report, and would report it once more.
     worker_process_init.connect(connect, dispatch_uid="background.sentry")
+    worker_process_shutdown.connect(send_what_waits, dispatch_uid="background.sentry")
     task_failure.connect(report_failure, dispatch_uid="background.sentry")
     if not settings.CELERY_TASK_ALWAYS_EAGER:
         entry_due.connect(announce, dispatch_uid="background.sentry")
@@ -81,6 +83,11 @@ def connect(**others: Any) -> None:
         before_send=None if is_personal else without_query,
         before_send_transaction=None if is_personal else without_query,
     )
+
+
+def send_what_waits(**others: Any) -> None:
+    """Send what this process of a pool has yet to report, as it ends without a word to the thread that sends."""
+    sentry_sdk.flush(PATIENCE)
 
 
 def without_query(event: Any, hint: Any) -> Any:
