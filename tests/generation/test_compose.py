@@ -258,9 +258,9 @@ def test_a_backup_that_fails_leaves_nothing_behind(bake: Bake, tmp_path: Path) -
 
 # A docker that starts nothing: it says what it was asked, lets the real one read the files, and names all as running.
 DOCKER = """#!/bin/sh
-echo "$*" >> {log}
+echo "$*" >> "{log}"
 case " $* " in
-    *" config "*) PATH={path} exec docker "$@" ;;
+    *" config "*) PATH="{path}" exec docker "$@" ;;
     *" ps "*) echo "{running}" ;;
     *" exec "*) cat > /dev/null ;;
 esac
