@@ -284,11 +284,12 @@ class Channel(redis_reconnect.Channel):
             raise Empty
         try:
             answer = connection.read_response(push_request=self.is_waiting)
+            has_changed = answer is None and connection.can_read()  # what was read along is not seen on the socket
         except NoScriptError:  # it was flushed
             connection.send_command("SCRIPT", "LOAD", TAKE)
             connection.read_response()
             self._keep_done()
-            answer = None
+            answer, has_changed = None, False
         except self.connection_errors:
             connection.disconnect()
             self._in_poll = None
@@ -298,11 +299,11 @@ class Channel(redis_reconnect.Channel):
             self._in_poll = None
             self._keep_done()
             raise
-        if self.is_waiting:  # a queue has changed
+        self.forgetting = []
+        if self.is_waiting or has_changed:
             self._in_poll = None
             self._flush_brpop_reauth()
             raise Empty
-        self.forgetting = []
         if not answer:
             self.is_waiting = True
             raise Empty

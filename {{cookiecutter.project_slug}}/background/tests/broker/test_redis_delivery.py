@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import select
 import shutil
 import socket
 import subprocess
@@ -208,6 +209,19 @@ def test_an_idle_consumer_is_told_of_a_message_on_any_of_its_queues(redis: Any) 
             send(redis, queue.name, queue=queue, priority=priority)
             receiver.drain_events(timeout=20)
             assert got.pop().payload == queue.name
+
+
+def test_a_change_that_comes_with_the_answer_is_seen(redis: Any) -> None:
+    """Both are read at once, and the socket has nothing more to read."""
+    with consuming(redis) as (receiver, got):
+        channel = receiver.default_channel
+        channel.brpop_timeout = 1000
+        receiver.connection.cycle.on_poll_start()
+        select.select([channel.client.connection._sock], [], [], 20)  # the answer that there is nothing
+        send(redis, "a")
+        receiver.drain_events(timeout=20)
+
+    assert bodies(got) == ["a"]
 
 
 def test_a_message_of_a_higher_priority_comes_first(redis: Any) -> None:
